@@ -1,0 +1,32 @@
+/**
+ * The limits of the data model. Those of Deno KV and KV Connect where they have one.
+ *
+ * @module
+ */
+
+/** Bytes of an encoded key in a write; reads may use one more, for the end of a range. */
+export const KEY_BYTES_MAX = 2048;
+/** Bytes of a value, after encoding. */
+export const VALUE_BYTES_MAX = 65_536;
+/** Checks in one atomic write. */
+export const CHECKS_MAX = 100;
+/** Mutations in one atomic write. */
+export const MUTATIONS_MAX = 1000;
+/** Bytes of keys and values in one atomic write, together. */
+export const ATOMIC_BYTES_MAX = 819_200;
+/** Ranges in one read. */
+export const RANGES_MAX = 10;
+/** Entries in one answer, all ranges together. */
+export const READ_ENTRIES_MAX = 1000;
+/** Characters of an idempotency key. */
+export const IDEMPOTENCY_KEY_CHARS_MAX = 256;
+/** How long a result is remembered under its idempotency key, in replicated time. */
+export const IDEMPOTENCY_TTL_MS = 10 * 60_000;
+/** Idempotency keys remembered at a time; further commands that bring one are refused, not forgotten. */
+export const IDEMPOTENCY_KEYS_MAX = 2_000_000;
+/** A session that applied nothing for so long, in replicated time, is closed. */
+export const SESSION_TTL_MS = 60 * 60_000;
+/** Open sessions (one a running node); opening one more closes the longest idle. */
+export const SESSIONS_MAX = 10_000;
+/** Expired keys removed while applying one entry; reads hide the others until their turn comes. */
+export const EXPIRED_KEYS_PER_ENTRY_MAX = 256;

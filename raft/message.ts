@@ -1,0 +1,97 @@
+/**
+ * The messages that replicas of one group send each other. One-way and unreliable by contract: any
+ * of them may be lost, doubled, delayed or reordered, and the core stays safe.
+ *
+ * Not here: who sent a message and to which group it belongs. The transport's envelope says that.
+ *
+ * @module
+ */
+import type { Entry, LogIndex, Term } from "./types.ts";
+
+/** RequestVote (figure 2), and its rehearsal PreVote (thesis 9.6). */
+export interface VoteRequest {
+  readonly type: "vote-request";
+  /** The term campaigned for; for a pre-vote, the term that the candidate would move to. */
+  readonly term: Term;
+  readonly pre: boolean;
+  readonly lastIndex: LogIndex;
+  readonly lastTerm: Term;
+  /** Set when the leader asked for this election (thesis 3.10): voters ignore the leader they hear. */
+  readonly transfer: boolean;
+}
+
+export interface VoteReply {
+  readonly type: "vote-reply";
+  /** A grant of a pre-vote echoes the requested term; every other reply carries the voter's own. */
+  readonly term: Term;
+  readonly pre: boolean;
+  readonly granted: boolean;
+}
+
+/** AppendEntries (figure 2). With no entries it is a heartbeat, a probe, or news of the commit index. */
+export interface AppendRequest {
+  readonly type: "append-request";
+  readonly term: Term;
+  readonly prevIndex: LogIndex;
+  readonly prevTerm: Term;
+  readonly commit: LogIndex;
+  /** The leader's current read round (see ReadIndex, thesis 6.4); the reply echoes it. */
+  readonly round: number;
+  readonly entries: readonly Entry[];
+}
+
+export interface AppendReply {
+  readonly type: "append-reply";
+  readonly term: Term;
+  readonly success: boolean;
+  /**
+   * On success: the last index known to match the leader's log and to be durable here.
+   * On refusal: the `prevIndex` that was refused, so that a stale refusal can be told.
+   */
+  readonly index: LogIndex;
+  /** On refusal: where the leader should look next (section 5.3, "the term of the conflicting entry"). */
+  readonly conflictIndex: LogIndex;
+  /** On refusal: the term at `conflictIndex`, 0 when the follower's log is too short. */
+  readonly conflictTerm: Term;
+  /** The round of the request this answers. */
+  readonly round: number;
+  /**
+   * False while the replica is being repaired after it lost acknowledged data: the leader feeds it,
+   * but counts it neither for commit, nor for leadership, nor for reads.
+   */
+  readonly counts: boolean;
+}
+
+/** Proposals taken by a follower, on their way to the leader. */
+export interface Forward {
+  readonly type: "forward";
+  readonly term: Term;
+  readonly commands: readonly Uint8Array[];
+}
+
+/** A follower asks the leader for a ReadIndex. */
+export interface ReadRequest {
+  readonly type: "read-request";
+  readonly term: Term;
+  /** Chosen by the asker, never reused in its life. */
+  readonly id: number;
+}
+
+export interface ReadReply {
+  readonly type: "read-reply";
+  readonly term: Term;
+  readonly id: number;
+  /** False: not the leader, or not yet sure of it; ask again. */
+  readonly granted: boolean;
+  /** The asker may read once it has applied this index. */
+  readonly index: LogIndex;
+}
+
+export type Message =
+  | VoteRequest
+  | VoteReply
+  | AppendRequest
+  | AppendReply
+  | Forward
+  | ReadRequest
+  | ReadReply;
