@@ -9,7 +9,9 @@ import { AssertionError } from "./assertion_error.ts";
 import { suffix } from "./message.ts";
 
 // deno-lint-ignore no-explicit-any
-type ErrorConstructorOf<E extends Error> = abstract new (...args: any[]) => E;
+type AbstractErrorClass<E extends Error> = abstract new (...args: any[]) => E;
+// deno-lint-ignore no-explicit-any
+type ErrorClassOf<E extends Error> = new (...args: any[]) => E;
 
 /**
  * Asserts that a value is an error, of a class, whose message holds a text or matches a pattern.
@@ -18,7 +20,7 @@ type ErrorConstructorOf<E extends Error> = abstract new (...args: any[]) => E;
  */
 export function assertIsError<E extends Error = Error>(
   error: unknown,
-  ErrorClass?: ErrorConstructorOf<E>,
+  ErrorClass?: AbstractErrorClass<E>,
   msgMatches?: string | RegExp,
   msg?: string,
 ): asserts error is E {
@@ -57,13 +59,13 @@ export function assertThrows(fn: () => unknown, msg?: string): unknown;
  */
 export function assertThrows<E extends Error = Error>(
   fn: () => unknown,
-  ErrorClass: ErrorConstructorOf<E>,
+  ErrorClass: ErrorClassOf<E>,
   msgIncludes?: string,
   msg?: string,
 ): E;
 export function assertThrows<E extends Error = Error>(
   fn: () => unknown,
-  errorClassOrMsg?: ErrorConstructorOf<E> | string,
+  errorClassOrMsg?: ErrorClassOf<E> | string,
   msgIncludesOrMsg?: string,
   msg?: string,
 ): E | unknown {
@@ -89,13 +91,13 @@ export function assertRejects(fn: () => PromiseLike<unknown>, msg?: string): Pro
  */
 export function assertRejects<E extends Error = Error>(
   fn: () => PromiseLike<unknown>,
-  ErrorClass: ErrorConstructorOf<E>,
+  ErrorClass: ErrorClassOf<E>,
   msgIncludes?: string,
   msg?: string,
 ): Promise<E>;
 export async function assertRejects<E extends Error = Error>(
   fn: () => PromiseLike<unknown>,
-  errorClassOrMsg?: ErrorConstructorOf<E> | string,
+  errorClassOrMsg?: ErrorClassOf<E> | string,
   msgIncludesOrMsg?: string,
   msg?: string,
 ): Promise<E | unknown> {
@@ -111,14 +113,14 @@ export async function assertRejects<E extends Error = Error>(
 }
 
 interface Expectation<E extends Error> {
-  readonly ErrorClass: ErrorConstructorOf<E> | undefined;
+  readonly ErrorClass: ErrorClassOf<E> | undefined;
   readonly msgIncludes: string | undefined;
   readonly msg: string | undefined;
 }
 
 /** Sorts out which overload was called. */
 function expectation<E extends Error>(
-  errorClassOrMsg: ErrorConstructorOf<E> | string | undefined,
+  errorClassOrMsg: ErrorClassOf<E> | string | undefined,
   msgIncludesOrMsg: string | undefined,
   msg: string | undefined,
 ): Expectation<E> {
