@@ -1,0 +1,153 @@
+/**
+ * The linearizable reads that this node took and has not yet answered (ReadIndex, thesis 6.4).
+ *
+ * A batch of reads waits first for the core to confirm an index, then for the store to have applied
+ * it. A refused or lost attempt starts over under a fresh id, so that an answer meant for an older
+ * attempt can never release a newer read.
+ *
+ * @module
+ */
+import { NoLeader, Overloaded } from "./outcomes.ts";
+import type { Reply } from "./types.ts";
+import type { ReadQuery, ReadResult } from "../kv/types.ts";
+import { PENDING_READS_MAX, READ_RETRY_TICKS } from "./limits_replica.ts";
+
+export interface PendingRead {
+  readonly query: ReadQuery;
+  readonly reply: Reply<ReadResult>;
+  /** Of the monotonic clock, in ms. */
+  readonly deadlineMs: number;
+}
+
+interface Round {
+  readonly reads: PendingRead[];
+  ticks: number;
+}
+
+export class Reads {
+  readonly #reject: (reply: Reply<ReadResult>, error: Error) => void;
+  #queue: PendingRead[] = [];
+  readonly #rounds = new Map<number, Round>();
+  /** Confirmed, waiting for the store, in the order of their indexes. */
+  #confirmed: { index: number; reads: PendingRead[] }[] = [];
+  #nextId = 1;
+  #count = 0;
+  #earliestDeadlineMs = Infinity;
+
+  constructor(reject: (reply: Reply<ReadResult>, error: Error) => void) {
+    this.#reject = reject;
+  }
+
+  get size(): number {
+    return this.#count;
+  }
+
+  admit(read: PendingRead): void {
+    if (this.#count >= PENDING_READS_MAX) {
+      this.#reject(
+        read.reply,
+        new Overloaded(`Cannot take the read: ${this.#count} reads wait already`),
+      );
+      return;
+    }
+    this.#count++;
+    this.#queue.push(read);
+    if (read.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = read.deadlineMs;
+  }
+
+  /** The id under which to ask the core for all reads that wait for an attempt, or null if none do. */
+  begin(): number | null {
+    if (this.#queue.length === 0) return null;
+    const id = this.#nextId++;
+    this.#rounds.set(id, { reads: this.#queue, ticks: 0 });
+    this.#queue = [];
+    return id;
+  }
+
+  /** The core confirmed `index` for the attempt `id`. */
+  confirmed(id: number, index: number): void {
+    const round = this.#rounds.get(id);
+    if (round === undefined) return;
+    this.#rounds.delete(id);
+    const last = this.#confirmed[this.#confirmed.length - 1];
+    if (last !== undefined && last.index > index) {
+      // A later attempt may be confirmed at an earlier index after a change of leader.
+      this.#confirmed.push({ index, reads: round.reads });
+      this.#confirmed.sort((a, b) => a.index - b.index);
+    } else {
+      this.#confirmed.push({ index, reads: round.reads });
+    }
+  }
+
+  /** The attempt `id` came to nothing: its reads wait for the next. */
+  refused(id: number): void {
+    const round = this.#rounds.get(id);
+    if (round === undefined) return;
+    this.#rounds.delete(id);
+    this.#queue = this.#queue.concat(round.reads);
+  }
+
+  /** Takes the reads that the store, having applied `index`, may answer. */
+  takeReady(index: number): readonly PendingRead[] {
+    const first = this.#confirmed[0];
+    if (first === undefined || first.index > index) return [];
+    if (this.#confirmed.length === 1) {
+      this.#confirmed = [];
+      this.#count -= first.reads.length;
+      return first.reads;
+    }
+    const ready: PendingRead[] = [];
+    while (this.#confirmed.length > 0 && this.#confirmed[0].index <= index) {
+      for (const read of this.#confirmed.shift()!.reads) ready.push(read);
+    }
+    this.#count -= ready.length;
+    return ready;
+  }
+
+  /** Time passes: ends what is overdue, starts over what seems lost. */
+  tick(nowMs: number, hasLeader: boolean): void {
+    if (nowMs >= this.#earliestDeadlineMs) this.#expire(nowMs, hasLeader);
+    for (const [id, round] of this.#rounds) {
+      if (++round.ticks >= READ_RETRY_TICKS) this.refused(id);
+    }
+  }
+
+  /** Ends everything with `error`. */
+  abandon(error: Error): void {
+    this.#filter(() => false, error);
+  }
+
+  #expire(nowMs: number, hasLeader: boolean): void {
+    this.#earliestDeadlineMs = Infinity;
+    const error = hasLeader
+      ? new NoLeader("Cannot read: the leader could not confirm its term before the deadline")
+      : new NoLeader("Cannot read: no leader was found before the deadline");
+    this.#filter((read) => {
+      if (read.deadlineMs <= nowMs) return false;
+      if (read.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = read.deadlineMs;
+      return true;
+    }, error);
+  }
+
+  /** Keeps the reads that `keep` says, rejects the others. */
+  #filter(keep: (read: PendingRead) => boolean, error: Error): void {
+    const sift = (reads: PendingRead[]): PendingRead[] =>
+      reads.filter((read) => {
+        if (keep(read)) return true;
+        this.#count--;
+        this.#reject(read.reply, error);
+        return false;
+      });
+    this.#queue = sift(this.#queue);
+    for (const [id, round] of this.#rounds) {
+      const reads = sift(round.reads);
+      if (reads.length === 0) this.#rounds.delete(id);
+      else if (reads.length < round.reads.length) {
+        this.#rounds.set(id, { reads, ticks: round.ticks });
+      }
+    }
+    this.#confirmed = this.#confirmed
+      .map(({ index, reads }) => ({ index, reads: sift(reads) }))
+      .filter(({ reads }) => reads.length > 0);
+  }
+}

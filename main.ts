@@ -1,0 +1,165 @@
+/**
+ * The entry of a node: reads the configuration, wires the rooms together, serves, and ends cleanly.
+ * Beside cli/ the only reader of arguments and environment.
+ *
+ * Exit codes: 0 after a clean stop, 2 for a configuration that cannot work, 3 when another process
+ * has taken over the data directory, 1 for everything else.
+ *
+ * @module
+ */
+import { type Node, type NodeEvent, startNode } from "./actors/node.ts";
+import { systemEnv } from "./actors/env.ts";
+import { ConfigError, type NodeConfig, resolveNodeConfig } from "./cli/config.ts";
+import { GROUP_DEFAULT, InvariantError, nodeId } from "./raft/types.ts";
+import { createApp } from "./routes/app.ts";
+import { checkKvMode, openKvLogStore } from "./storage/kv_log_store.ts";
+import { CorruptLog, Fenced, WrongIdentity } from "./storage/types.ts";
+import { createTcpTransport } from "./transport/tcp.ts";
+
+/** How long a stopping node goes on with the requests that it has taken. */
+const DRAIN_MS = 5000;
+
+const EXIT_FAILED = 1;
+const EXIT_CONFIGURATION = 2;
+const EXIT_FENCED = 3;
+
+type Level = "info" | "warn" | "error";
+
+/** One line an event on standard error: time, level, sentence. */
+function log(level: Level, text: string): void {
+  console.error(`${new Date().toISOString()} ${level.padEnd(5)} ${text}`);
+}
+
+/** The cluster's id where none was given: the same for all nodes that were given the same founders. */
+async function deriveClusterId(config: NodeConfig): Promise<string> {
+  const founders = config.peers.map((peer) => `${peer.id}=${peer.peerHost}:${peer.peerPort}`).sort();
+  const bytes = new TextEncoder().encode(founders.join(","));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  digest[6] = digest[6] & 0x0f | 0x80; // UUID version 8, "custom" (RFC 9562)
+  digest[8] = digest[8] & 0x3f | 0x80;
+  const hex = Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0"));
+  return hex.join("").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+function start(config: NodeConfig, clusterId: string): Node {
+  const env = systemEnv();
+  const id = nodeId(config.id);
+  const peers = new Map(
+    config.peers.filter((peer) => peer.id !== config.id)
+      .map((peer) => [nodeId(peer.id), { hostname: peer.peerHost, port: peer.peerPort }]),
+  );
+  return startNode({
+    id,
+    clusterId,
+    members: config.peers.map((peer) => ({
+      id: peer.id,
+      url: peer.url,
+      peer: `${peer.peerHost}:${peer.peerPort}`,
+      role: "voter",
+    })),
+    env,
+    openLog: () =>
+      openKvLogStore({
+        directory: config.data,
+        group: GROUP_DEFAULT,
+        identity: { clusterId, nodeId: config.id },
+      }),
+    openTransport: (boot) =>
+      createTcpTransport({
+        self: id,
+        clusterId,
+        boot,
+        listen: { hostname: config.host, port: config.peerPort },
+        peers,
+        env,
+        onEvent: (event) => logTransport(event),
+      }),
+    onEvent: logNode,
+  });
+}
+
+function logNode(event: NodeEvent): void {
+  switch (event.type) {
+    case "opened":
+      log("info", `the log is open, boot ${event.boot}`);
+      if (event.damage !== null) log("warn", `the log is damaged: ${event.damage}`);
+      return;
+    case "role":
+      log("info", `${event.role} in term ${event.term}, leader ${event.leader ?? "unknown"}`);
+      return;
+    case "repaired":
+      log("info", "the log holds again all that this node had acknowledged");
+      return;
+    case "fault":
+      log("error", `the replica failed (${event.directive}): ${describe(event.error)}`);
+      return;
+    case "ended":
+      log("error", `the node serves no more: ${describe(event.error)}`);
+      return;
+    case "runtime":
+      return;
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
+/** Resolves with what asked the process to stop. */
+function stopRequested(config: NodeConfig): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    let seen = false;
+    Deno.addSignalListener(signal, () => {
+      if (seen) Deno.exit(EXIT_FAILED); // Asked twice: somebody does not want to wait.
+      seen = true;
+      resolve(signal);
+    });
+  }
+  if (config.exitWithParent) {
+    void Deno.stdin.readable.pipeTo(new WritableStream())
+      .finally(() => resolve("the end of the parent process"));
+  }
+  return promise;
+}
+
+async function main(): Promise<number> {
+  const config = resolveNodeConfig(Deno.args, Deno.env.get, Deno.readTextFileSync);
+  checkKvMode(Deno.env.get("DENO_KV_DB_MODE"));
+  const clusterId = config.clusterId ?? await deriveClusterId(config);
+  const stop = stopRequested(config);
+  const node = start(config, clusterId);
+  const app = createApp({ service: node.service, log: (text) => log("error", text) });
+  const server = Deno.serve({
+    hostname: config.host,
+    port: config.port,
+    onListen: ({ hostname, port }) =>
+      log("info", `${config.id} serves http://${hostname}:${port}, cluster ${clusterId}`),
+  }, app.fetch);
+  const code = await Promise.race([
+    stop.then((why) => {
+      log("info", `stopping: ${why}`);
+      return 0;
+    }),
+    node.ended.then(exitCodeOf),
+  ]);
+  node.drain();
+  await Promise.race([server.shutdown(), new Promise((end) => setTimeout(end, DRAIN_MS))]);
+  await node.stop(DRAIN_MS);
+  return code;
+}
+
+/** Ends the process where another one could do better; where none could, stays to say why. */
+function exitCodeOf(error: unknown): number | Promise<number> {
+  if (error instanceof Fenced) return EXIT_FENCED;
+  if (error instanceof WrongIdentity) return EXIT_CONFIGURATION;
+  if (error instanceof CorruptLog || error instanceof InvariantError) return new Promise(() => {});
+  return EXIT_FAILED;
+}
+
+try {
+  Deno.exit(await main());
+} catch (error) {
+  log("error", describe(error));
+  Deno.exit(error instanceof ConfigError ? EXIT_CONFIGURATION : EXIT_FAILED);
+}

@@ -1,0 +1,84 @@
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { Turn } from "../../actors/turn.ts";
+import { type Entry, EntryKind, logIndex, nodeId, term } from "../../raft/types.ts";
+
+function entry(index: number, ofTerm = 1): Entry {
+  return {
+    index: logIndex(index),
+    term: term(ofTerm),
+    timeMs: 0,
+    kind: EntryKind.Command,
+    data: new Uint8Array([index]),
+  };
+}
+
+function append(...entries: Entry[]) {
+  return { type: "persist", hardState: null, truncateFrom: null, entries } as const;
+}
+
+function truncate(from: number, ...entries: Entry[]) {
+  return { type: "persist", hardState: null, truncateFrom: logIndex(from), entries } as const;
+}
+
+function indexes(turn: Turn): string[] {
+  return turn.takeBatch().entries.map((entry) => `${entry.index}@${entry.term}`);
+}
+
+Deno.test("Turn hands a single array of entries through unchanged, so that its encoding is shared", () => {
+  const turn = new Turn();
+  const entries = [entry(1), entry(2)];
+  turn.persist({ type: "persist", hardState: null, truncateFrom: null, entries });
+  assertStrictEquals(turn.takeBatch().entries, entries);
+});
+
+Deno.test("Turn appends several persists in order and leaves the core's arrays alone", () => {
+  const turn = new Turn();
+  const first = [entry(1)];
+  turn.persist({ type: "persist", hardState: null, truncateFrom: null, entries: first });
+  turn.persist(append(entry(2), entry(3)));
+  turn.persist(append(entry(4)));
+  assertEquals(indexes(turn), ["1@1", "2@1", "3@1", "4@1"]);
+  assertEquals(first.length, 1);
+});
+
+Deno.test("Turn drops what a later truncation of the same turn takes back", () => {
+  const turn = new Turn();
+  turn.persist(append(entry(5), entry(6), entry(7)));
+  turn.persist(truncate(6, entry(6, 2)));
+  const batch = turn.takeBatch();
+  assertEquals(batch.truncateFrom, logIndex(6));
+  assertEquals(batch.entries.map((e) => [e.index as number, e.term as number]), [[5, 1], [6, 2]]);
+});
+
+Deno.test("Turn keeps the lowest of several truncations", () => {
+  const turn = new Turn();
+  turn.persist(truncate(4, entry(4, 2)));
+  turn.persist(truncate(6));
+  assertEquals(turn.takeBatch().truncateFrom, logIndex(4));
+  turn.persist(truncate(6, entry(6, 3), entry(7, 3)));
+  turn.persist(truncate(4, entry(4, 4)));
+  const batch = turn.takeBatch();
+  assertEquals(batch.truncateFrom, logIndex(4));
+  assertEquals(batch.entries.map((e) => e.index as number), [4]);
+});
+
+Deno.test("Turn keeps the newest hard state, and is clean once its batch was taken", () => {
+  const turn = new Turn();
+  const state = (t: number) => ({ term: term(t), vote: null, commit: logIndex(0) });
+  const persist = { type: "persist", truncateFrom: null, entries: [] } as const;
+  turn.persist({ ...persist, hardState: state(1) });
+  turn.persist({ ...persist, hardState: state(2) });
+  assert(turn.isDirty);
+  assertEquals(turn.takeBatch().hardState, state(2));
+  assert(!turn.isDirty);
+  assertEquals(turn.takeBatch(), { hardState: null, truncateFrom: null, entries: [] });
+});
+
+Deno.test("Turn holds messages in order until they are taken, once", () => {
+  const turn = new Turn();
+  const message = { type: "read-request", term: term(1), id: 1 } as const;
+  turn.hold(nodeId("b"), message);
+  turn.hold(nodeId("c"), { ...message, id: 2 });
+  assertEquals(turn.takeHeld().map((held) => held.to as string), ["b", "c"]);
+  assertEquals(turn.takeHeld(), []);
+});
