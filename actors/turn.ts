@@ -64,9 +64,12 @@ export class Turn {
 
   /** Takes the batch, which is then no longer this turn's debt. */
   takeBatch(): LogBatch {
+    const first = this.#entries[0];
+    const from = this.#truncateFrom;
     const batch = {
       hardState: this.#hardState,
-      truncateFrom: this.#truncateFrom,
+      // A truncation behind the first new entry took back entries that never reached the disk.
+      truncateFrom: from !== null && first !== undefined && from > first.index ? null : from,
       entries: this.#entries,
     };
     this.#hardState = null;
