@@ -1,0 +1,170 @@
+/**
+ * Bounded reading and writing of the big-endian fields that messages and handshakes are made of.
+ *
+ * Every read is checked against what remains, so that no declared length or count can reach past
+ * the bytes at hand or cause an allocation.
+ *
+ * @module
+ */
+import { getUint48, setUint48 } from "../raft/entry_codec.ts";
+import { type LogIndex, NUMBER_MAX, type Term } from "../raft/types.ts";
+import { NAME_CHARS_MAX } from "./limits.ts";
+
+/** What a peer sent is not what this version understands. Its connection is closed. */
+export class MalformedFrame extends Error {
+  override readonly name = "MalformedFrame";
+}
+
+const NAME = new RegExp(`^[A-Za-z0-9._-]{1,${NAME_CHARS_MAX}}$`);
+
+/** Whether this can be the name of a node, group or cluster: 1 to 64 characters of `[A-Za-z0-9._-]`. */
+export function isName(text: string): boolean {
+  return NAME.test(text);
+}
+
+/** @throws {RangeError} if the value is not a whole number from 0 to {@linkcode NUMBER_MAX}. */
+export function assertNumber(value: number): void {
+  if (!(value >= 0 && value <= NUMBER_MAX && Math.floor(value) === value)) {
+    throw new RangeError(`Cannot encode number: ${value} is not a whole number below 2^48`);
+  }
+}
+
+/** Writes fields into a buffer of exactly the size they need. */
+export class ByteWriter {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #view: DataView;
+  #at: number;
+
+  constructor(bytes: number, at = 0) {
+    this.bytes = new Uint8Array(bytes);
+    this.#view = new DataView(this.bytes.buffer);
+    this.#at = at;
+  }
+
+  uint8(value: number): void {
+    this.#view.setUint8(this.#at, value);
+    this.#at += 1;
+  }
+
+  flags(bit0: boolean, bit1: boolean): void {
+    this.uint8((bit0 ? 1 : 0) | (bit1 ? 2 : 0));
+  }
+
+  uint16(value: number): void {
+    this.#view.setUint16(this.#at, value);
+    this.#at += 2;
+  }
+
+  uint32(value: number): void {
+    this.#view.setUint32(this.#at, value);
+    this.#at += 4;
+  }
+
+  /** @throws {RangeError} if the value is not a whole number from 0 to {@linkcode NUMBER_MAX}. */
+  uint48(value: number): void {
+    assertNumber(value);
+    setUint48(this.#view, this.#at, value);
+    this.#at += 6;
+  }
+
+  /** A name that {@linkcode isName} accepted: its length in one byte, then its characters. */
+  name(text: string): void {
+    this.uint8(text.length);
+    for (let i = 0; i < text.length; i++) this.uint8(text.charCodeAt(i));
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+}
+
+/** Reads fields; each method throws {@linkcode MalformedFrame} when they are not there. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  get remaining(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  uint8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  /** One byte of flags, none set but those of `allowed`. */
+  flags(allowed: number): number {
+    const flags = this.uint8();
+    if ((flags & ~allowed) !== 0) throw new MalformedFrame(`Cannot decode: unknown flags ${flags}`);
+    return flags;
+  }
+
+  uint16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
+  uint32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  uint48(): number {
+    return getUint48(this.#view, this.#take(6));
+  }
+
+  term(): Term {
+    return this.uint48() as Term;
+  }
+
+  index(): LogIndex {
+    return this.uint48() as LogIndex;
+  }
+
+  name(): string {
+    const length = this.uint8();
+    const start = this.#take(length);
+    let text = "";
+    for (let i = 0; i < length; i++) text += String.fromCharCode(this.#bytes[start + i]);
+    if (!isName(text)) throw new MalformedFrame("Cannot decode: bad name");
+    return text;
+  }
+
+  /** A view of the next `length` bytes. */
+  raw(length: number): Uint8Array {
+    const start = this.#take(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  /** Hands all that remains to a decoder whose way to refuse is a `RangeError`. */
+  decodeRest<T>(decode: (bytes: Uint8Array) => T): T {
+    try {
+      return decode(this.raw(this.remaining));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new MalformedFrame(error.message, { cause: error });
+    }
+  }
+
+  /** Says that nothing may follow. */
+  end(): void {
+    if (this.remaining > 0) {
+      throw new MalformedFrame(`Cannot decode: ${this.remaining} bytes left at the end`);
+    }
+  }
+
+  #take(length: number): number {
+    if (length > this.remaining) {
+      throw new MalformedFrame(
+        `Cannot decode: ${length} bytes wanted at ${this.#at}, ${this.remaining} left`,
+      );
+    }
+    const at = this.#at;
+    this.#at += length;
+    return at;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What a transport tells about itself, for logs, metrics and failure detection.
+ *
+ * @module
+ */
+import type { GroupId, NodeId } from "../raft/types.ts";
+
+/** `outgoing` carries what this node sends, `incoming` what the peer sends. */
+export type Direction = "outgoing" | "incoming";
+
+/** Why a handshake was refused. The numbers are the ones on the wire. */
+export const Refusal = {
+  WrongVersion: 1,
+  WrongCluster: 2,
+  WrongRecipient: 3,
+  UnknownSender: 4,
+  /** A process of an earlier boot of this peer: another has taken its place. */
+  OldBoot: 5,
+  /** Not of this protocol, or not in its form. */
+  Malformed: 6,
+  /** Too many connections have not finished their handshake. */
+  Busy: 7,
+  /** The handshake did not end in time, or the connection was lost in it. */
+  Unfinished: 8,
+} as const;
+export type Refusal = typeof Refusal[keyof typeof Refusal];
+
+export type DisconnectReason =
+  /** The peer closed it, or its process died. */
+  | "closed-by-peer"
+  | "socket-error"
+  /** Nothing was heard for `silenceMs`. */
+  | "silent"
+  /** A write moved no byte for `writeStallMs`. */
+  | "write-stalled"
+  | "malformed"
+  /** A newer connection of the same peer took its place: not a sign of failure. */
+  | "replaced"
+  /** The peer is no longer in the set, or its address changed. */
+  | "removed"
+  | "closing";
+
+export type DropReason =
+  | "unknown-peer"
+  | "not-connected"
+  | "queue-full"
+  | "too-large"
+  /** The message cannot be encoded: a defect of the sender. */
+  | "not-encodable"
+  /** It was queued on a connection that was lost. */
+  | "connection-lost";
+
+export type TransportEvent =
+  | {
+    readonly type: "connected";
+    readonly peer: NodeId;
+    readonly direction: Direction;
+    readonly boot: number;
+  }
+  /** Told as soon as the operating system tells it: the death of a process shows within a round trip. */
+  | {
+    readonly type: "disconnected";
+    readonly peer: NodeId;
+    readonly direction: Direction;
+    readonly reason: DisconnectReason;
+  }
+  /** A handshake failed; nothing was delivered. `peer` is what the other side claims, if known. */
+  | {
+    readonly type: "refused";
+    readonly direction: Direction;
+    readonly peer: NodeId | null;
+    readonly remote: string;
+    readonly reason: Refusal;
+    /** True if the other side refused this node. */
+    readonly byPeer: boolean;
+  }
+  | { readonly type: "unreachable"; readonly peer: NodeId; readonly error: unknown }
+  /** A frame could not be decoded; the connection is closed. */
+  | { readonly type: "malformed"; readonly peer: NodeId; readonly error: Error }
+  /** Once for each run of drops with one reason; the counters have the number. */
+  | { readonly type: "dropped"; readonly peer: NodeId; readonly reason: DropReason }
+  /** The handler threw; the message counts as delivered. */
+  | {
+    readonly type: "handler-failed";
+    readonly peer: NodeId;
+    readonly group: GroupId;
+    readonly error: unknown;
+  }
+  /** A connection could not be accepted; the listener goes on. */
+  | { readonly type: "accept-failed"; readonly error: unknown };
+
+export type EventCallback = (event: TransportEvent) => void;

@@ -1,0 +1,299 @@
+/**
+ * A network inside one process: for tests, and for clusters that are simulated.
+ *
+ * Messages go through the codec, so that replicas share nothing but bytes, and arrive later than
+ * they were sent, in order unless a link was told otherwise. All time and randomness is injected.
+ *
+ * @module
+ */
+import type { GroupId, NodeId } from "../raft/types.ts";
+import type { Message } from "../raft/message.ts";
+import { decodeMessage, encodeMessage } from "./codec.ts";
+import { Counters, safeEvents } from "./counters.ts";
+import type { EventCallback } from "./events.ts";
+import { FRAME_BYTES_MAX, TRANSPORT_LIMITS, type TransportLimits } from "./limits.ts";
+import type { PeerAddress, PeerHandler, PeerStats, Transport } from "./types.ts";
+
+/** What the network needs of the world; the actors' `Env` is one. */
+export interface MemoryEnv {
+  defer(callback: () => void): void;
+  setTimer(callback: () => void, delayMs: number): { cancel(): void };
+  /** A whole number in [0, 2^32). */
+  randomUint32(): number;
+}
+
+/** How one direction between two nodes behaves. Rates are probabilities from 0 to 1. */
+export interface Link {
+  /** Nothing gets through, what is under way included. The sender does not notice. */
+  readonly cut: boolean;
+  readonly dropRate: number;
+  readonly duplicateRate: number;
+  /** How many messages are held back so that later ones overtake them. */
+  readonly reorderRate: number;
+  readonly delayMs: number;
+  /** Up to so much is added to each message's delay, at random. */
+  readonly jitterMs: number;
+}
+
+const PERFECT: Link = {
+  cut: false,
+  dropRate: 0,
+  duplicateRate: 0,
+  reorderRate: 0,
+  delayMs: 0,
+  jitterMs: 0,
+};
+
+export interface MemoryTransportOptions {
+  readonly limits?: Partial<TransportLimits>;
+  readonly onEvent?: EventCallback;
+}
+
+export interface MemoryNetwork {
+  /**
+   * The transport of one node. After it was closed, the next call gives a new one: a restart.
+   *
+   * @throws {Error} if the node has one that is open.
+   */
+  transport(id: NodeId, options?: MemoryTransportOptions): Transport;
+  /** Changes what is named of the link from one node to another; the other direction stays. */
+  setLink(from: NodeId, to: NodeId, change: Partial<Link>): void;
+  /** Makes every link perfect again. */
+  heal(): void;
+}
+
+/** Makes a network without nodes; by default on the process's own scheduler, clock and randomness. */
+export function createMemoryNetwork(options: { readonly env?: MemoryEnv } = {}): MemoryNetwork {
+  return new Network(options.env ?? processEnv());
+}
+
+/** One message under way. */
+interface Packet {
+  readonly from: MemoryTransport;
+  readonly to: NodeId;
+  readonly bytes: Uint8Array;
+  /** Set while the packet waits for its delay. */
+  timer: { cancel(): void } | null;
+}
+
+class Network implements MemoryNetwork {
+  readonly env: MemoryEnv;
+  readonly #nodes = new Map<NodeId, MemoryTransport>();
+  readonly #links = new Map<string, Link>();
+  readonly #delayed = new Set<Packet>();
+  #ready: Packet[] = [];
+  #scheduled = false;
+
+  constructor(env: MemoryEnv) {
+    this.env = env;
+  }
+
+  transport(id: NodeId, options: MemoryTransportOptions = {}): Transport {
+    if (this.#nodes.has(id)) throw new Error(`Cannot make transport: node "${id}" has an open one`);
+    const transport = new MemoryTransport(this, id, options);
+    this.#nodes.set(id, transport);
+    return transport;
+  }
+
+  setLink(from: NodeId, to: NodeId, change: Partial<Link>): void {
+    this.#links.set(`${from} ${to}`, { ...this.#link(from, to), ...change });
+  }
+
+  heal(): void {
+    this.#links.clear();
+  }
+
+  reachable(from: NodeId, to: NodeId): boolean {
+    return !this.#link(from, to).cut && this.#nodes.get(to)?.listening === true;
+  }
+
+  /** Takes the packet as the link has it: lost, once or twice, now or later. */
+  carry(from: MemoryTransport, to: NodeId, bytes: Uint8Array): void {
+    const link = this.#link(from.self, to);
+    if (link.cut || this.#chance(link.dropRate)) return;
+    this.#schedule({ from, to, bytes, timer: null }, link);
+    if (!this.#chance(link.duplicateRate)) return;
+    // The copy has bytes of its own: two arrivals on a wire share no memory either.
+    this.#schedule({ from, to, bytes: bytes.slice(), timer: null }, link);
+  }
+
+  /** Forgets a node and what is under way to and from it. */
+  remove(transport: MemoryTransport): void {
+    this.#nodes.delete(transport.self);
+    for (const packet of this.#delayed) {
+      if (packet.from !== transport && packet.to !== transport.self) continue;
+      packet.timer?.cancel();
+      this.#delayed.delete(packet);
+      packet.from.released(packet.to, packet.bytes.length);
+    }
+    this.#ready = this.#ready.filter((packet) => {
+      if (packet.from !== transport && packet.to !== transport.self) return true;
+      packet.from.released(packet.to, packet.bytes.length);
+      return false;
+    });
+  }
+
+  #link(from: NodeId, to: NodeId): Link {
+    return this.#links.get(`${from} ${to}`) ?? PERFECT;
+  }
+
+  #chance(rate: number): boolean {
+    return rate > 0 && this.env.randomUint32() < rate * 2 ** 32;
+  }
+
+  #schedule(packet: Packet, link: Link): void {
+    packet.from.taken(packet.to, packet.bytes.length);
+    const jitterMs = link.jitterMs > 0 ? link.jitterMs * this.env.randomUint32() / 2 ** 32 : 0;
+    const delayMs = link.delayMs + jitterMs;
+    if (delayMs > 0) {
+      this.#delayed.add(packet);
+      packet.timer = this.env.setTimer(() => {
+        this.#delayed.delete(packet);
+        this.#arrive(packet);
+      }, delayMs);
+    } else if (this.#chance(link.reorderRate)) {
+      this.env.defer(() => this.#arrive(packet));
+    } else {
+      this.#arrive(packet);
+    }
+  }
+
+  #arrive(packet: Packet): void {
+    this.#ready.push(packet);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.env.defer(() => this.#drain());
+  }
+
+  /** Delivers what had arrived before this call; answers to it come in the next one. */
+  #drain(): void {
+    this.#scheduled = false;
+    const count = this.#ready.length;
+    for (let i = 0; i < count; i++) {
+      const packet = this.#ready.shift();
+      if (packet === undefined) return;
+      packet.from.released(packet.to, packet.bytes.length);
+      if (this.#link(packet.from.self, packet.to).cut) continue;
+      this.#nodes.get(packet.to)?.receive(packet.from.self, packet.bytes);
+    }
+  }
+}
+
+class MemoryTransport implements Transport {
+  readonly self: NodeId;
+  readonly #network: Network;
+  readonly #limits: TransportLimits;
+  readonly #emit: EventCallback;
+  readonly #counters: Counters;
+  readonly #queued = new Map<NodeId, { messages: number; bytes: number }>();
+  #peers: ReadonlySet<NodeId> = new Set();
+  #handler: PeerHandler | null = null;
+  #closed = false;
+
+  constructor(network: Network, self: NodeId, options: MemoryTransportOptions) {
+    this.self = self;
+    this.#network = network;
+    this.#limits = { ...TRANSPORT_LIMITS, ...options.limits };
+    this.#emit = safeEvents(options.onEvent);
+    this.#counters = new Counters(this.#emit);
+  }
+
+  get listening(): boolean {
+    return this.#handler !== null && !this.#closed;
+  }
+
+  start(handler: PeerHandler): Promise<void> {
+    if (this.#closed || this.#handler !== null) {
+      return Promise.reject(new Error("Cannot start transport: it was started or closed before"));
+    }
+    this.#handler = handler;
+    return Promise.resolve();
+  }
+
+  setPeers(peers: ReadonlyMap<NodeId, PeerAddress>): void {
+    this.#peers = new Set([...peers.keys()].filter((id) => id !== this.self));
+  }
+
+  send(to: NodeId, group: GroupId, message: Message): boolean {
+    if (!this.#peers.has(to)) return this.#counters.drop(to, "unknown-peer");
+    if (!this.listening) return this.#counters.drop(to, "not-connected");
+    let bytes: Uint8Array;
+    try {
+      bytes = encodeMessage(group, message);
+    } catch {
+      return this.#counters.drop(to, "not-encodable");
+    }
+    if (bytes.length > FRAME_BYTES_MAX) return this.#counters.drop(to, "too-large");
+    const queued = this.#queued.get(to);
+    if (
+      queued !== undefined && (queued.messages >= this.#limits.queueMessagesMax ||
+        queued.bytes + bytes.length > this.#limits.queueBytesMax)
+    ) return this.#counters.drop(to, "queue-full");
+    const counters = this.#counters.of(to);
+    counters.dropping = null;
+    counters.sentMessages += 1;
+    counters.sentBytes += bytes.length;
+    this.#network.carry(this, to, bytes);
+    return true;
+  }
+
+  stats(): ReadonlyMap<NodeId, PeerStats> {
+    const stats = new Map<NodeId, PeerStats>();
+    for (const peer of this.#peers) this.#counters.of(peer);
+    for (const [peer, counters] of this.#counters.entries()) {
+      const connected = this.listening && this.#peers.has(peer) &&
+        this.#network.reachable(this.self, peer);
+      stats.set(peer, counters.snapshot(connected, this.#queued.get(peer)?.bytes ?? 0));
+    }
+    return stats;
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#network.remove(this);
+    }
+    return Promise.resolve();
+  }
+
+  /** The network holds one more packet of this node. */
+  taken(to: NodeId, bytes: number): void {
+    const queued = this.#queued.get(to) ?? { messages: 0, bytes: 0 };
+    queued.messages += 1;
+    queued.bytes += bytes;
+    this.#queued.set(to, queued);
+  }
+
+  released(to: NodeId, bytes: number): void {
+    const queued = this.#queued.get(to);
+    if (queued === undefined) return;
+    queued.messages -= 1;
+    queued.bytes -= bytes;
+    if (queued.messages === 0) this.#queued.delete(to);
+  }
+
+  receive(from: NodeId, bytes: Uint8Array): void {
+    if (this.#handler === null || this.#closed || !this.#peers.has(from)) return;
+    const { group, message } = decodeMessage(bytes);
+    const counters = this.#counters.of(from);
+    counters.receivedMessages += 1;
+    counters.receivedBytes += bytes.length;
+    try {
+      this.#handler(from, group, message);
+    } catch (error) {
+      this.#emit({ type: "handler-failed", peer: from, group, error });
+    }
+  }
+}
+
+function processEnv(): MemoryEnv {
+  return {
+    // Not a microtask: replicas that answer each other at once would starve timers and I/O.
+    defer: (callback) => void setImmediate(callback),
+    setTimer: (callback, delayMs) => {
+      const id = setTimeout(callback, delayMs);
+      return { cancel: () => clearTimeout(id) };
+    },
+    randomUint32: () => Math.floor(Math.random() * 2 ** 32),
+  };
+}
