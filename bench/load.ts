@@ -1,0 +1,180 @@
+/**
+ * `deno task load`: puts a load on a running cluster and prints throughput and latency percentiles.
+ *
+ * Drives with wrk where it is installed, since a load generator in JavaScript takes a core of its own
+ * from what it measures; otherwise (or with `--engine fetch`) with closed-loop workers over `fetch`.
+ * Bounded in time and connections; ends by itself.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { choose, integer, LoadError, type LoadOptions, type LoadResult } from "./load_types.ts";
+
+const USAGE = `Usage: deno task load [options]
+
+Puts a bounded load on a running cluster and prints writes or reads a second and p50, p95, p99.
+
+  --url URL           any node (default http://127.0.0.1:8001)
+  --at leader|node    drive the leader, found through --url (default), or --url's own node
+  --mode put|get      what to send (default put)
+  --connections N     1 to 1024 (default 64)
+  --seconds N         1 to 600 (default 10)
+  --value-bytes N     0 to 65536 (default 256)
+  --keys N            1 to 1000000 (default 10000)
+  --engine wrk|fetch  default: wrk where it is installed
+  --json              print the result as one JSON object
+`;
+
+function parse(args: string[]): LoadOptions & { url: string; at: string; json: boolean } {
+  const flags = parseArgs(args, {
+    string: ["url", "at", "mode", "connections", "seconds", "value-bytes", "keys", "engine"],
+    boolean: ["json", "help"],
+    unknown: (name) => {
+      throw new LoadError(`Cannot start: unknown argument ${name}`);
+    },
+  });
+  if (flags.help) {
+    console.log(USAGE);
+    Deno.exit(0);
+  }
+  return {
+    url: (flags.url ?? "http://127.0.0.1:8001").replace(/\/$/, ""),
+    at: choose("at", flags.at, ["leader", "node"]),
+    mode: choose("mode", flags.mode, ["put", "get"]),
+    connections: integer("connections", flags.connections, 64, 1, 1024),
+    seconds: integer("seconds", flags.seconds, 10, 1, 600),
+    valueBytes: integer("value-bytes", flags["value-bytes"], 256, 0, 65_536),
+    keys: integer("keys", flags.keys, 10_000, 1, 1_000_000),
+    engine: flags.engine === undefined
+      ? null
+      : choose<"wrk" | "fetch">("engine", flags.engine, ["wrk", "fetch"]),
+    json: flags.json,
+  };
+}
+
+/** The URL of the node that leads, as `url`'s node sees it. */
+async function leaderOf(url: string): Promise<string> {
+  const response = await fetch(`${url}/v1/cluster`);
+  const cluster = await response.json();
+  const leader = cluster.members?.find((member: { id: string }) => member.id === cluster.leader);
+  if (leader === undefined) throw new LoadError(`Cannot find the leader: ${url} knows of none`);
+  return leader.url;
+}
+
+/** Runs wrk; null if it is not installed. */
+async function driveWrk(target: string, options: LoadOptions): Promise<LoadResult | null> {
+  const command = new Deno.Command("wrk", {
+    args: [
+      "-t1",
+      `-c${options.connections}`,
+      `-d${options.seconds}s`,
+      "-s",
+      new URL("./wrk.lua", import.meta.url).pathname,
+      target,
+      "--",
+      options.mode,
+      `${options.valueBytes}`,
+      `${options.keys}`,
+    ],
+    stdout: "piped",
+    stderr: "piped",
+  });
+  let output: Deno.CommandOutput;
+  try {
+    output = await command.output();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+  const text = new TextDecoder().decode(output.stdout);
+  const line = text.match(/^kvorum-load (.+)$/m);
+  if (line === null) {
+    throw new LoadError(`wrk gave no result: ${text}${new TextDecoder().decode(output.stderr)}`);
+  }
+  const [requests, durationUs, errors, p50, p95, p99, max] = line[1].split(" ").map(Number);
+  return {
+    engine: "wrk",
+    requests,
+    errors,
+    perSecond: requests / (durationUs / 1e6),
+    p50Ms: p50 / 1000,
+    p95Ms: p95 / 1000,
+    p99Ms: p99 / 1000,
+    maxMs: max / 1000,
+  };
+}
+
+/** Closed-loop workers over `fetch`. */
+async function driveFetch(target: string, options: LoadOptions): Promise<LoadResult> {
+  const value = new Uint8Array(options.valueBytes).fill(120);
+  const latenciesMs: number[] = [];
+  let errors = 0;
+  let serial = 0;
+  const startMs = performance.now();
+  const endMs = startMs + options.seconds * 1000;
+  async function worker(): Promise<void> {
+    while (performance.now() < endMs) {
+      serial = (serial + 7919) % options.keys;
+      const sentMs = performance.now();
+      try {
+        const init = options.mode === "put" ? { method: "PUT", body: value } : {};
+        const response = await fetch(`${target}/v1/kv/load/${serial}`, init);
+        await response.arrayBuffer();
+        if (!response.ok) errors++;
+      } catch {
+        errors++;
+      }
+      latenciesMs.push(performance.now() - sentMs);
+    }
+  }
+  await Promise.all(Array.from({ length: options.connections }, worker));
+  const seconds = (performance.now() - startMs) / 1000;
+  const sorted = Float64Array.from(latenciesMs).sort();
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  return {
+    engine: "fetch",
+    requests: sorted.length,
+    errors,
+    perSecond: sorted.length / seconds,
+    p50Ms: at(0.5),
+    p95Ms: at(0.95),
+    p99Ms: at(0.99),
+    maxMs: sorted[sorted.length - 1],
+  };
+}
+
+async function main(): Promise<void> {
+  const options = parse(Deno.args);
+  const target = options.at === "leader" ? await leaderOf(options.url) : options.url;
+  const wrk = options.engine === "fetch" ? null : await driveWrk(target, options);
+  if (wrk === null && options.engine === "wrk") {
+    throw new LoadError("Cannot find wrk: install it (on Debian: apt-get install wrk)");
+  }
+  if (wrk === null && options.engine === null) {
+    console.error("wrk is not installed (on Debian: apt-get install wrk); using fetch instead");
+  }
+  const result = wrk ?? await driveFetch(target, options);
+  if (options.json) {
+    console.log(JSON.stringify({ target, ...options, ...result }));
+    return;
+  }
+  console.log(
+    `${options.mode.toUpperCase()} of ${options.valueBytes} B at ${target}, ` +
+      `${options.connections} connections, ${options.seconds} s, by ${result.engine}`,
+  );
+  console.log(
+    `  ${result.perSecond.toFixed(0)}/s, ${result.requests} in all, ${result.errors} failed`,
+  );
+  console.log(
+    `  p50 ${result.p50Ms.toFixed(2)} ms, p95 ${result.p95Ms.toFixed(2)} ms, ` +
+      `p99 ${result.p99Ms.toFixed(2)} ms, max ${result.maxMs.toFixed(2)} ms`,
+  );
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof LoadError ? error.message : error);
+  Deno.exit(1);
+}
