@@ -8,6 +8,8 @@
 export const KEY_BYTES_MAX = 2048;
 /** Bytes of a value, after encoding. */
 export const VALUE_BYTES_MAX = 65_536;
+/** Bytes of the magnitude of a bigint in a key: its length is one byte. */
+export const BIGINT_PART_BYTES_MAX = 255;
 /** Checks in one atomic write. */
 export const CHECKS_MAX = 100;
 /** Mutations in one atomic write. */
@@ -30,3 +32,9 @@ export const SESSION_TTL_MS = 60 * 60_000;
 export const SESSIONS_MAX = 10_000;
 /** Expired keys removed while applying one entry; reads hide the others until their turn comes. */
 export const EXPIRED_KEYS_PER_ENTRY_MAX = 256;
+/** Results that a session remembers; more make it forget its lowest sequences, which then are stale. */
+export const SESSION_RESULTS_MAX = 65_536;
+/** Idempotency keys forgotten while applying one entry; those that are due but still there count as gone. */
+export const IDEMPOTENCY_FORGOTTEN_PER_ENTRY_MAX = 1024;
+/** Replicated time and expiry, in ms since the epoch; the numbers on disk and wire have 48 bits. */
+export const TIME_MS_MAX = 2 ** 48 - 1;
