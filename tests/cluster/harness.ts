@@ -1,0 +1,281 @@
+/**
+ * Real processes for tests: a cluster of `main.ts` children on 127.0.0.1, and what a test does to
+ * them: kill, pause, resume, start again. Conditions are awaited with deadlines, never slept for.
+ *
+ * Every process is ended by its id when the test is over, whatever the test did.
+ *
+ * @module
+ */
+import { NODE_ENTRY, nodeCommand } from "../../cli/node_command.ts";
+import type { NodeConfig } from "../../cli/config.ts";
+
+/** How long a condition may take before the test fails, unless told otherwise. */
+const CONDITION_MS = 15_000;
+/** How often a condition is looked at. */
+const POLL_MS = 20;
+/** How long one request of a test may take: longer than a node's own deadline of 5 s. */
+const REQUEST_MS = 8000;
+
+export interface ReplicaView {
+  readonly role: string;
+  readonly term: number;
+  readonly lastIndex: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly stateHash: { readonly index: number; readonly hash: string };
+}
+
+export interface ClusterView {
+  readonly node: string;
+  readonly leader: string | null;
+  readonly term: number;
+  readonly replicas: readonly ReplicaView[];
+}
+
+/** Waits until `condition` gives something; fails with `what` and the last error after `withinMs`. */
+export async function eventually<T>(
+  what: string,
+  condition: () => Promise<T | null | undefined | false> | T | null | undefined | false,
+  withinMs = CONDITION_MS,
+): Promise<T> {
+  const endMs = performance.now() + withinMs;
+  let lastError: unknown = null;
+  while (true) {
+    try {
+      const value = await condition();
+      if (value !== null && value !== undefined && value !== false) return value;
+    } catch (error) {
+      lastError = error;
+    }
+    if (performance.now() > endMs) {
+      throw new Error(`not within ${withinMs} ms: ${what}`, { cause: lastError });
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** One node's process, alive or not. */
+export class NodeProcess {
+  readonly config: NodeConfig;
+  readonly url: string;
+  #child: Deno.ChildProcess | null = null;
+  #output: Promise<unknown>[] = [];
+  #log = "";
+
+  constructor(config: NodeConfig) {
+    this.config = config;
+    this.url = `http://${config.host}:${config.port}`;
+  }
+
+  get id(): string {
+    return this.config.id;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== null;
+  }
+
+  /** Everything that the node's processes have printed so far. */
+  get log(): string {
+    return this.#log;
+  }
+
+  start(): void {
+    if (this.#child !== null) throw new Error(`${this.id} runs already`);
+    const child = nodeCommand(this.config, NODE_ENTRY, "piped").spawn();
+    this.#child = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      this.#output.push(
+        stream.pipeThrough(new TextDecoderStream()).pipeTo(
+          new WritableStream({ write: (text) => void (this.#log += text) }),
+        ),
+      );
+    }
+  }
+
+  signal(signal: Deno.Signal): void {
+    if (this.#child === null) throw new Error(`${this.id} does not run`);
+    Deno.kill(this.#child.pid, signal);
+  }
+
+  /** Sends the signal and waits for the end of the process. */
+  async end(signal: Deno.Signal = "SIGKILL"): Promise<Deno.CommandStatus> {
+    this.signal(signal);
+    return await this.ended();
+  }
+
+  /** Waits until the process has ended, by itself or by a signal. */
+  async ended(): Promise<Deno.CommandStatus> {
+    const child = this.#child;
+    if (child === null) throw new Error(`${this.id} does not run`);
+    const status = await child.status;
+    await child.stdin.close().catch(() => {});
+    await Promise.all(this.#output);
+    this.#output = [];
+    this.#child = null;
+    return status;
+  }
+
+  /** One request to this node, bounded in time. The body is not yet read. */
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.url}${path}`, { ...init, signal: AbortSignal.timeout(REQUEST_MS) });
+  }
+
+  async view(): Promise<ClusterView> {
+    const response = await this.fetch("/v1/cluster");
+    return await response.json();
+  }
+
+  async isReady(): Promise<boolean> {
+    const response = await this.fetch("/readyz");
+    await response.body?.cancel();
+    return response.status === 200;
+  }
+
+  /** Writes a text; gives the answer's status, body read. */
+  async put(key: string, value: string, headers: Record<string, string> = {}): Promise<number> {
+    const response = await this.fetch(`/v1/kv/${key}`, { method: "PUT", body: value, headers });
+    await response.body?.cancel();
+    return response.status;
+  }
+
+  /** Reads a text, null if there is none. @throws if the answer is neither 200 nor 404. */
+  async get(key: string): Promise<string | null> {
+    const response = await this.fetch(`/v1/kv/${key}`);
+    const text = await response.text();
+    if (response.status === 404) return null;
+    if (response.status !== 200) throw new Error(`${this.id}: ${response.status} ${text}`);
+    return text;
+  }
+}
+
+/** A cluster of real processes on free ports, with its data in a temporary directory. */
+export class ProcessCluster {
+  readonly nodes: readonly NodeProcess[];
+  readonly directory: string;
+
+  private constructor(nodes: readonly NodeProcess[], directory: string) {
+    this.nodes = nodes;
+    this.directory = directory;
+  }
+
+  /** Founds a cluster, runs the test with it, and ends every process, whatever happens. */
+  static async run(
+    size: number,
+    test: (cluster: ProcessCluster) => Promise<void>,
+  ): Promise<void> {
+    const directory = await Deno.makeTempDir({ prefix: "kvorum-test-" });
+    const ports = freePorts(size * 2);
+    const host = "127.0.0.1";
+    const peers = Array.from({ length: size }, (_, i) => ({
+      id: `n${i + 1}`,
+      peerHost: host,
+      peerPort: ports[size + i],
+      url: `http://${host}:${ports[i]}`,
+    }));
+    const clusterId = crypto.randomUUID();
+    const nodes = peers.map((peer, i) =>
+      new NodeProcess({
+        id: peer.id,
+        host,
+        port: ports[i],
+        peerPort: peer.peerPort,
+        data: `${directory}/${peer.id}`,
+        peers,
+        clusterId,
+        exitWithParent: true,
+      })
+    );
+    const cluster = new ProcessCluster(nodes, directory);
+    try {
+      for (const node of nodes) node.start();
+      await cluster.ready();
+      await test(cluster);
+    } catch (error) {
+      for (const node of nodes) console.error(`--- log of ${node.id}\n${node.log}`);
+      throw error;
+    } finally {
+      await Promise.all(nodes.filter((node) => node.isRunning).map((node) => node.end()));
+      await Deno.remove(directory, { recursive: true });
+    }
+  }
+
+  /** Runs a test with a second process on `node`'s data, at other ports. */
+  static async twin(
+    node: NodeProcess,
+    port: number,
+    peerPort: number,
+    test: (twin: NodeProcess) => Promise<void>,
+  ): Promise<void> {
+    const { config } = node;
+    const peers = config.peers.map((peer) =>
+      peer.id === config.id ? { ...peer, peerPort, url: `http://${config.host}:${port}` } : peer
+    );
+    const twin = new NodeProcess({ ...config, port, peerPort, peers });
+    try {
+      twin.start();
+      await test(twin);
+    } finally {
+      if (twin.isRunning) await twin.end();
+    }
+  }
+
+  get running(): NodeProcess[] {
+    return this.nodes.filter((node) => node.isRunning);
+  }
+
+  /** Waits until every running node is ready. */
+  async ready(withinMs?: number): Promise<void> {
+    await eventually("all running nodes are ready", async () => {
+      const ready = await Promise.all(this.running.map((node) => node.isReady()));
+      return ready.every((isReady) => isReady);
+    }, withinMs);
+  }
+
+  node(id: string): NodeProcess {
+    const node = this.nodes.find((node) => node.id === id);
+    if (node === undefined) throw new Error(`there is no node ${id}`);
+    return node;
+  }
+
+  /** Waits until all of `among` know one leader, itself of `among`, and gives it. */
+  async leader(among: readonly NodeProcess[] = this.running): Promise<NodeProcess> {
+    return await eventually(`${among.map((node) => node.id)} agree on a leader`, async () => {
+      const views = await Promise.all(among.map((node) => node.view()));
+      const leader = views[0].leader;
+      if (leader === null || !views.every((view) => view.leader === leader)) return null;
+      return among.find((node) => node.id === leader);
+    });
+  }
+
+  /** Waits until every running node reports one state hash at one index, and gives it. */
+  async agreedHash(): Promise<string> {
+    return await eventually("all running nodes have one state hash at one index", async () => {
+      const views = await Promise.all(this.running.map((node) => node.view()));
+      const hashes = views.map(({ replicas: [replica] }) =>
+        `${replica.stateHash.index}:${replica.stateHash.hash}`
+      );
+      return new Set(hashes).size === 1 ? hashes[0] : null;
+    });
+  }
+}
+
+/**
+ * Ports that nobody listens on now, below the range from which the system gives ports to outgoing
+ * connections: those could otherwise take the port of a node while it is down.
+ */
+function freePorts(count: number): number[] {
+  const listeners: Deno.Listener[] = [];
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = 10_240 + Math.floor(Math.random() * 20_000);
+    try {
+      listeners.push(Deno.listen({ hostname: "127.0.0.1", port }));
+      ports.push(port);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  for (const listener of listeners) listener.close();
+  return ports;
+}
