@@ -17,9 +17,11 @@ export const PENDING_WRITE_BYTES_MAX = 64 * 1024 * 1024;
 export const PENDING_READS_MAX = 16_384;
 /** Bytes of commands handed to the core in one turn; what is left over waits for the next. */
 export const PROPOSE_BYTES_MAX = 4 * 1024 * 1024;
-/** A write that a follower passed on is proposed again after so many ticks, doubling up to the second. */
+/** A write that a follower passed on is proposed again after so many ticks an attempt, up to the second. */
 export const REPROPOSE_TICKS_MIN = 25;
 export const REPROPOSE_TICKS_MAX = 100;
+/** How often, in ticks, the pending writes are looked through for lost ones. */
+export const REPROPOSE_SCAN_TICKS = 5;
 /** A read round without an answer starts over after so many ticks. */
 export const READ_RETRY_TICKS = 10;
 /** The replica's mailbox. Client requests beyond these are refused as overload. */

@@ -307,7 +307,8 @@ function outcomeOf(error: unknown, call: "write" | "read"): unknown {
     return new Overloaded(`Cannot ${call}: the replica's mailbox is full`);
   }
   if (error instanceof ActorStopped) return new NotServing(`Cannot ${call}: the replica is down`);
-  const isRuntimes = error instanceof AskTimeout || error instanceof Error && error.name === "ActorFailed";
+  const isRuntimes = error instanceof AskTimeout ||
+    error instanceof Error && error.name === "ActorFailed";
   if (!isRuntimes) return error;
   return call === "write"
     ? new OutcomeUnknown("Cannot tell whether the write was applied: the replica failed meanwhile")

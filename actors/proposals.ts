@@ -18,6 +18,7 @@ import {
   PENDING_WRITE_BYTES_MAX,
   PENDING_WRITES_MAX,
   PROPOSE_BYTES_MAX,
+  REPROPOSE_SCAN_TICKS,
   REPROPOSE_TICKS_MAX,
   REPROPOSE_TICKS_MIN,
 } from "./limits_replica.ts";
@@ -29,8 +30,14 @@ interface PendingWrite {
   command: Uint8Array;
   readonly reply: Reply<WriteResult>;
   readonly deadlineMs: number;
-  /** Whether a copy was handed to some leader: then a missing answer means nothing. */
-  proposed: boolean;
+  /** Copies handed to some leader. From the first on, a missing answer means nothing. */
+  attempts: number;
+  /** The tick of the last attempt. */
+  attemptTick: number;
+  /** Whether the next `take`s will hand it out. */
+  queued: boolean;
+  /** Whether it was answered; if it is queued still, it need not be proposed again. */
+  done: boolean;
 }
 
 /** How a write's wait ends; the replica routes it to the reply. */
@@ -52,8 +59,8 @@ export class Proposals {
   #queue: PendingWrite[] = [];
   #taken: PendingWrite[] = [];
   #tookSession = false;
-  #ticksSinceAttempt = 0;
-  #retryTicks = REPROPOSE_TICKS_MIN;
+  #sessionAttemptTick = 0;
+  #tick = 0;
   #earliestDeadlineMs = Infinity;
 
   constructor(randomSession: () => number, answers: Answers) {
@@ -88,7 +95,16 @@ export class Proposals {
       this.#answers.reject(reply, error);
       return;
     }
-    const write = { sequence: this.#nextSequence++, command, reply, deadlineMs, proposed: false };
+    const write: PendingWrite = {
+      sequence: this.#nextSequence++,
+      command,
+      reply,
+      deadlineMs,
+      attempts: 0,
+      attemptTick: 0,
+      queued: true,
+      done: false,
+    };
     this.#pending.set(write.sequence, write);
     this.#pendingBytes += command.length;
     this.#queue.push(write);
@@ -110,17 +126,23 @@ export class Proposals {
     const commands: Uint8Array[] = [];
     let bytes = 0;
     let count = 0;
+    const taken: PendingWrite[] = [];
     for (const write of this.#queue) {
-      if (bytes > 0 && bytes + write.command.length > PROPOSE_BYTES_MAX) break;
-      bytes += write.command.length;
       count++;
+      if (write.done) continue;
+      if (bytes > 0 && bytes + write.command.length > PROPOSE_BYTES_MAX) {
+        count--;
+        break;
+      }
+      bytes += write.command.length;
       // One that was proposed before is in somebody's log: its bytes may not change any more.
-      if (!write.proposed) {
+      if (write.attempts === 0) {
         stampCommand(write.command, this.#session, write.sequence, lowWater);
       }
+      taken.push(write);
       commands.push(write.command);
     }
-    this.#taken = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count);
+    this.#taken = taken;
     this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
     return commands;
   }
@@ -129,31 +151,27 @@ export class Proposals {
   outcome(handedOver: boolean): void {
     if (this.#tookSession) {
       this.#tookSession = false;
+      this.#sessionAttemptTick = this.#tick;
       if (handedOver) this.#sessionState = "opening";
-      this.#ticksSinceAttempt = 0;
       return;
     }
     const taken = this.#taken;
     this.#taken = [];
-    if (handedOver) {
-      for (const write of taken) write.proposed = true;
-      this.#ticksSinceAttempt = 0;
-    } else if (taken.length > 0) {
+    if (!handedOver) {
       this.#queue = this.#queue.length === 0 ? taken : taken.concat(this.#queue);
+      return;
+    }
+    for (const write of taken) {
+      write.attempts++;
+      write.attemptTick = this.#tick;
+      write.queued = false;
     }
   }
 
-  /** Proposes everything anew that is not applied yet: the leader changed, or copies may be lost. */
-  retryAll(): void {
-    if (this.#sessionState === "opening") this.#sessionState = "closed";
-    this.#queue = [...this.#pending.values()];
-    this.#ticksSinceAttempt = 0;
-  }
-
-  /** A leader was found or lost: the first retries may come soon again. */
+  /** A leader was found: proposes everything anew that is not applied yet. */
   leaderChanged(): void {
-    this.#retryTicks = REPROPOSE_TICKS_MIN;
-    this.retryAll();
+    if (this.#sessionState === "opening") this.#sessionState = "closed";
+    this.#requeue(() => true);
   }
 
   /** An entry of this node's session was applied here. */
@@ -162,7 +180,6 @@ export class Proposals {
     const write = this.#pending.get(sequence);
     if (write === undefined) return;
     if (result.status === "session-unknown") return this.#reopen();
-    this.#retryTicks = REPROPOSE_TICKS_MIN;
     this.#remove(write);
     if (result.status === "stale") {
       // Only what nobody waits for is below the low-water mark; so this would be a bug's trace.
@@ -176,24 +193,27 @@ export class Proposals {
   sessionOpened(session: number): void {
     if (session !== this.#session || this.#sessionState === "open") return;
     this.#sessionState = "open";
-    this.#queue = [...this.#pending.values()];
+    this.#requeue(() => true);
   }
 
   /** Time passes: ends what is overdue, and proposes again what seems lost. `local`: this node leads. */
   tick(nowMs: number, local: boolean, hasLeader: boolean): void {
+    this.#tick++;
     if (nowMs >= this.#earliestDeadlineMs) this.#expire(nowMs, hasLeader);
-    if (++this.#ticksSinceAttempt < this.#retryTicks) return;
-    this.#ticksSinceAttempt = 0;
-    if (local) return; // Nothing gets lost between a leader and its own log.
-    if (this.#pending.size === 0 && this.#sessionState !== "opening") return;
-    this.#retryTicks = Math.min(this.#retryTicks * 2, REPROPOSE_TICKS_MAX);
-    this.retryAll();
+    // Nothing gets lost between a leader and its own log.
+    if (local || this.#tick % REPROPOSE_SCAN_TICKS !== 0) return;
+    const isLost = (tick: number, attempts: number) =>
+      this.#tick - tick >= Math.min(REPROPOSE_TICKS_MIN * attempts, REPROPOSE_TICKS_MAX);
+    if (this.#sessionState === "opening" && isLost(this.#sessionAttemptTick, 1)) {
+      this.#sessionState = "closed";
+    }
+    this.#requeue((write) => !write.queued && isLost(write.attemptTick, write.attempts));
   }
 
   /** Ends everything: what was never handed over is refused, the rest is unknown. */
   abandon(): void {
     for (const write of this.#pending.values()) {
-      const error = write.proposed
+      const error = write.attempts > 0
         ? unknown("the node stopped while it waited")
         : new Draining("Cannot write: the node is shutting down");
       this.#answers.reject(write.reply, error);
@@ -216,10 +236,22 @@ export class Proposals {
     this.#queue = [];
     for (const write of writes) {
       write.sequence = this.#nextSequence++;
-      if (write.proposed) write.command = write.command.slice();
-      write.proposed = false;
+      if (write.attempts > 0) write.command = write.command.slice();
+      write.attempts = 0;
+      write.queued = false;
       this.#pending.set(write.sequence, write);
     }
+  }
+
+  /** Queues, beside what is queued already, the pending writes that `isDue` says, in their order. */
+  #requeue(isDue: (write: PendingWrite) => boolean): void {
+    let found = false;
+    for (const write of this.#pending.values()) {
+      if (write.queued || !isDue(write)) continue;
+      write.queued = true;
+      found = true;
+    }
+    if (found) this.#queue = [...this.#pending.values()].filter((write) => write.queued);
   }
 
   #lowWater(): number {
@@ -228,24 +260,22 @@ export class Proposals {
   }
 
   #remove(write: PendingWrite): void {
+    write.done = true;
     this.#pending.delete(write.sequence);
     this.#pendingBytes -= write.command.length;
   }
 
   #expire(nowMs: number, hasLeader: boolean): void {
     let earliestMs = Infinity;
-    let removed = false;
     for (const write of this.#pending.values()) {
       if (write.deadlineMs > nowMs) {
         if (write.deadlineMs < earliestMs) earliestMs = write.deadlineMs;
         continue;
       }
-      removed = true;
       this.#remove(write);
-      this.#answers.reject(write.reply, overdue(write.proposed, hasLeader));
+      this.#answers.reject(write.reply, overdue(write.attempts > 0, hasLeader));
     }
     this.#earliestDeadlineMs = earliestMs;
-    if (removed) this.#queue = this.#queue.filter((write) => this.#pending.has(write.sequence));
   }
 }
 

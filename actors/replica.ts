@@ -172,7 +172,7 @@ async function start(options: ReplicaOptions, ctx: ReplicaCtx): Promise<State> {
     core,
     store: new Store(),
     // Early, because what they answer is on a quorum's disks, whatever this turn still has to write.
-    proposals: new Proposals(() => randomUint48(ctx), {
+    proposals: new Proposals(() => randomSession(ctx), {
       resolve: (reply, result) => ctx.replyEarly(reply, result),
       reject: (reply, error) => ctx.failEarly(reply, error),
     }),
@@ -449,7 +449,11 @@ function applyCommitted(state: State, ctx: ReplicaCtx): void {
     if (entry === undefined) {
       throw new InvariantError(`Cannot apply entry ${index}: it is not in the log`);
     }
-    const applied = store.apply(entry.index, entry.timeMs, entry.kind === EntryKind.Command ? entry.data : null);
+    const applied = store.apply(
+      entry.index,
+      entry.timeMs,
+      entry.kind === EntryKind.Command ? entry.data : null,
+    );
     proposals.applied(applied.session, applied.sequence, applied.result);
   }
   answerReads(state, ctx);
@@ -484,8 +488,9 @@ function statusOf(state: State, group: GroupId): ReplicaStatus {
   };
 }
 
-function randomUint48(ctx: ReplicaCtx): number {
-  return (ctx.env.randomUint32() & 0xffff) * 2 ** 32 + ctx.env.randomUint32();
+function randomSession(ctx: ReplicaCtx): number {
+  // Never 0, which stands for no session.
+  return (ctx.env.randomUint32() & 0xffff) * 2 ** 32 + (ctx.env.randomUint32() || 1);
 }
 
 function minIndex(a: LogIndex, b: LogIndex): LogIndex {

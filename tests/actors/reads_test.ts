@@ -1,0 +1,120 @@
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { type PendingRead, Reads } from "../../actors/reads.ts";
+import { NoLeader, NotServing, Overloaded } from "../../actors/outcomes.ts";
+import { PENDING_READS_MAX, READ_RETRY_TICKS } from "../../actors/limits_replica.ts";
+import { encodeKey } from "../../kv/key_codec.ts";
+
+class Bench {
+  readonly rejected: (readonly [string, Error])[] = [];
+  readonly #names = new Map<unknown, string>();
+  readonly reads = new Reads((reply, error) => {
+    this.rejected.push([this.#names.get(reply)!, error]);
+  });
+
+  admit(name: string, deadlineMs = 5000): void {
+    const reply = { settled: false };
+    this.#names.set(reply, name);
+    this.reads.admit({ query: { type: "get", keys: [encodeKey([name])] }, reply, deadlineMs });
+  }
+
+  ready(index: number): string[] {
+    return this.reads.takeReady(index).map((read: PendingRead) => this.#names.get(read.reply)!);
+  }
+}
+
+Deno.test("Reads gathers all that wait under one id, never used twice", () => {
+  const bench = new Bench();
+  assertEquals(bench.reads.begin(), null);
+  bench.admit("a");
+  bench.admit("b");
+  assertEquals(bench.reads.begin(), 1);
+  assertEquals(bench.reads.begin(), null);
+  bench.admit("c");
+  assertEquals(bench.reads.begin(), 2);
+});
+
+Deno.test("Reads releases a batch once its index is applied, and not before", () => {
+  const bench = new Bench();
+  bench.admit("a");
+  bench.reads.begin();
+  assertEquals(bench.ready(100), []);
+  bench.reads.confirmed(1, 7);
+  assertEquals(bench.ready(6), []);
+  assertEquals(bench.ready(7), ["a"]);
+  assertEquals(bench.ready(8), []);
+  assertEquals(bench.reads.size, 0);
+});
+
+Deno.test("Reads releases several batches in the order of their indexes", () => {
+  const bench = new Bench();
+  for (const name of ["a", "b", "c"]) {
+    bench.admit(name);
+    bench.reads.begin();
+  }
+  bench.reads.confirmed(3, 5);
+  bench.reads.confirmed(1, 9);
+  bench.reads.confirmed(2, 3);
+  assertEquals(bench.ready(5), ["b", "c"]);
+  assertEquals(bench.ready(9), ["a"]);
+});
+
+Deno.test("Reads starts a refused attempt over under a fresh id (bug 18)", () => {
+  const bench = new Bench();
+  bench.admit("a");
+  assertEquals(bench.reads.begin(), 1);
+  bench.reads.refused(1);
+  assertEquals(bench.reads.begin(), 2);
+  bench.reads.confirmed(1, 1); // The answer to the attempt that was given up.
+  assertEquals(bench.ready(1), []);
+  bench.reads.confirmed(2, 4);
+  assertEquals(bench.ready(4), ["a"]);
+});
+
+Deno.test("Reads starts over an attempt that got no answer", () => {
+  const bench = new Bench();
+  bench.admit("a");
+  bench.reads.begin();
+  for (let tick = 1; tick < READ_RETRY_TICKS; tick++) bench.reads.tick(0, true);
+  assertEquals(bench.reads.begin(), null);
+  bench.reads.tick(0, true);
+  assertEquals(bench.reads.begin(), 2);
+});
+
+Deno.test("Reads ends what is overdue wherever it waits, and only that", () => {
+  const bench = new Bench();
+  bench.admit("confirmed", 100);
+  bench.reads.begin();
+  bench.reads.confirmed(1, 9);
+  bench.admit("asked", 100);
+  bench.reads.begin();
+  bench.admit("queued", 100);
+  bench.admit("in time", 200);
+  bench.reads.tick(99, false);
+  assertEquals(bench.rejected, []);
+  bench.reads.tick(100, false);
+  assertEquals(bench.rejected.map(([name]) => name).sort(), ["asked", "confirmed", "queued"]);
+  assertInstanceOf(bench.rejected[0][1], NoLeader);
+  assertEquals(bench.reads.size, 1);
+  bench.reads.tick(200, true);
+  assertEquals(bench.rejected[3][0], "in time");
+  assertEquals(bench.reads.size, 0);
+  assertEquals(bench.ready(9), []);
+});
+
+Deno.test("Reads refuses beyond its limit", () => {
+  const bench = new Bench();
+  for (let i = 0; i < PENDING_READS_MAX; i++) bench.admit("x");
+  bench.admit("one too many");
+  assertEquals(bench.rejected.map(([name]) => name), ["one too many"]);
+  assertInstanceOf(bench.rejected[0][1], Overloaded);
+});
+
+Deno.test("Reads that is abandoned rejects everything", () => {
+  const bench = new Bench();
+  bench.admit("asked");
+  bench.reads.begin();
+  bench.admit("queued");
+  bench.reads.abandon(new NotServing("gone"));
+  assertEquals(bench.rejected.map(([name]) => name).sort(), ["asked", "queued"]);
+  assertEquals(bench.reads.size, 0);
+});
