@@ -81,10 +81,18 @@ export interface Ctx<M> {
   sendEarly<T>(to: Ref<T>, message: T, options?: TellOptions): TellResult;
   /** Answers when this turn's commit has resolved. */
   reply<R>(to: Reply<R>, value: R): void;
-  fail(to: Reply<unknown>, error: Error): void;
+  fail(to: Reply<never>, error: Error): void;
   /** Answers at once: for what was durable before this turn began. */
   replyEarly<R>(to: Reply<R>, value: R): void;
-  failEarly(to: Reply<unknown>, error: Error): void;
+  failEarly(to: Reply<never>, error: Error): void;
+  /**
+   * Asks from inside a turn that waits for the answer, and fails at once with `AskCycle` if the
+   * answer would have to wait for this turn. Leaves at once, like `sendEarly`. To ask without
+   * waiting, use `to.ask` in an `after` effect.
+   *
+   * `to.ask` in a turn's synchronous part is watched likewise; after an `await` only this is.
+   */
+  ask<T, R>(to: Ref<T>, make: (reply: Reply<R>) => T, options: AskOptions): Promise<R>;
   /** Delivers `message` in the control lane. Missed repetitions coalesce into one. Cancelled by stop and restart. */
   setTimer(message: M, options: { delayMs: number; repeat?: boolean }): Timer;
   /** Starts a child, supervised by this actor. */
