@@ -31,8 +31,7 @@ Each flag has a variable: KVORUM_ID, KVORUM_PORT, KVORUM_PEER_PORT, KVORUM_DATA,
 KVORUM_PEERS, KVORUM_CLUSTER_ID, KVORUM_CONFIG. Flags win over variables, these over the file.
 
 SIGTERM or Ctrl-C lets the node finish what it has taken and stops it; a second one kills it.
-Exit codes: 0 stopped, 1 failed, 2 bad configuration, 3 another process took over the data.
-`;
+Exit codes: 0 stopped, 1 failed, 2 bad configuration, 3 another process took over the data.`;
 
 /**
  * Runs one node until it ends.

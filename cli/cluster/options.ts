@@ -1,0 +1,129 @@
+/**
+ * The launcher's command line, and the members it comes to.
+ *
+ * @module
+ */
+import { readArguments, UsageError, wholeNumber } from "../args.ts";
+import type { NodeConfig } from "../config.ts";
+import { CLUSTER_SIZE_MAX, PEER_PORT_OFFSET, PORT_MAX } from "../limits.ts";
+
+/** All nodes of a launched cluster are on this machine and reachable from nowhere else. */
+export const CLUSTER_HOST = "127.0.0.1";
+
+export interface ClusterOptions {
+  /** Nodes, from 1. */
+  readonly size: number;
+  /** The HTTP port of `n1`; `n2` has the next, and so on. */
+  readonly basePort: number;
+  /** The directory that holds each node's own. */
+  readonly data: string;
+  /** Delete what an earlier cluster left in `data`. */
+  readonly fresh: boolean;
+  /** Start nodes again that died. */
+  readonly restart: boolean;
+}
+
+export const clusterHelp = `Runs a Kvorum cluster on this machine.
+
+Usage: deno task cluster [flags]
+
+  --size N          how many nodes, 1 to ${CLUSTER_SIZE_MAX} (3)
+  --base-port PORT  node i serves clients (HTTP) on PORT+i-1 and its peers on that +${PEER_PORT_OFFSET} (8001)
+  --data DIR        node i keeps its data in DIR/n<i> (./data)
+  --fresh           deletes what an earlier cluster left in DIR, and founds a new one
+  --no-restart      leaves a node that died dead
+  --help            shows this
+
+Prints a table of the nodes with their process ids, the line "cluster ready" once a leader serves
+writes, and then what the nodes log. Ctrl-C or SIGTERM stops all nodes; a second one kills them.
+Exit codes: 0 stopped when asked to, 1 no node is left, 2 not started: bad flags, ports or directory.`;
+
+/**
+ * Reads the command line.
+ *
+ * @throws {UsageError}
+ */
+export function readClusterOptions(args: readonly string[]): ClusterOptions {
+  const { values, switches, positionals } = readArguments(args, {
+    values: ["size", "base-port", "data"],
+    switches: ["fresh", "no-restart"],
+  });
+  const problems = positionals.map((argument) => `unexpected argument: ${argument}`);
+  const sizeText = values.get("size") ?? "3";
+  const size = wholeNumber(sizeText, 1, CLUSTER_SIZE_MAX);
+  if (size === null) {
+    problems.push(`--size must be a whole number from 1 to ${CLUSTER_SIZE_MAX}, not ${sizeText}`);
+  }
+  const portText = values.get("base-port") ?? "8001";
+  const basePortMax = PORT_MAX - PEER_PORT_OFFSET - (size ?? 1) + 1;
+  const basePort = wholeNumber(portText, 1, basePortMax);
+  if (basePort === null) {
+    problems.push(
+      `--base-port must be a whole number from 1 to ${basePortMax}, so that the highest peer ` +
+        `port is at most ${PORT_MAX}, not ${portText}`,
+    );
+  }
+  const data = values.get("data") ?? "./data";
+  // Deno's permission flags take a comma as the end of a path.
+  if (data.includes(",")) problems.push(`--data must not contain a comma: ${data}`);
+  if (problems.length > 0 || size === null || basePort === null) throw new UsageError(problems);
+  return {
+    size,
+    basePort,
+    data,
+    fresh: switches.has("fresh"),
+    restart: !switches.has("no-restart"),
+  };
+}
+
+/** The configuration of every node of the cluster, `n1` first. */
+export function clusterMembers(options: ClusterOptions, clusterId: string): NodeConfig[] {
+  const ports = Array.from({ length: options.size }, (_, i) => options.basePort + i);
+  const peers = ports.map((port, i) => ({
+    id: `n${i + 1}`,
+    peerHost: CLUSTER_HOST,
+    peerPort: port + PEER_PORT_OFFSET,
+    url: `http://${CLUSTER_HOST}:${port}`,
+  }));
+  return peers.map((peer, i) => ({
+    id: peer.id,
+    host: CLUSTER_HOST,
+    port: ports[i],
+    peerPort: peer.peerPort,
+    data: `${options.data}/${peer.id}`,
+    peers,
+    clusterId,
+    exitWithParent: true,
+  }));
+}
+
+/** Every port that the cluster will listen on. */
+export function clusterPorts(options: ClusterOptions): number[] {
+  const ports: number[] = [];
+  for (let port = options.basePort; port < options.basePort + options.size; port++) {
+    ports.push(port, port + PEER_PORT_OFFSET);
+  }
+  return ports;
+}
+
+/**
+ * Makes sure, by listening on each for a moment, that all ports can be had.
+ *
+ * @throws {UsageError} naming those that cannot, and why.
+ */
+export function requireFreePorts(ports: readonly number[]): void {
+  const problems: string[] = [];
+  for (const port of ports) {
+    try {
+      Deno.listen({ hostname: CLUSTER_HOST, port }).close();
+    } catch (error) {
+      const why = error instanceof Deno.errors.AddrInUse
+        ? "it is in use"
+        : error instanceof Error
+        ? error.message
+        : String(error);
+      problems.push(`cannot listen on port ${port} of ${CLUSTER_HOST}: ${why}`);
+    }
+  }
+  if (problems.length > 0) throw new UsageError(problems);
+}
