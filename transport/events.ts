@@ -8,22 +8,20 @@ import type { GroupId, NodeId } from "../raft/types.ts";
 /** `outgoing` carries what this node sends, `incoming` what the peer sends. */
 export type Direction = "outgoing" | "incoming";
 
-/** Why a handshake was refused. The numbers are the ones on the wire. */
-export const Refusal = {
-  WrongVersion: 1,
-  WrongCluster: 2,
-  WrongRecipient: 3,
-  UnknownSender: 4,
+/** Why a handshake was refused. */
+export type RefusalReason =
+  | "wrong-version"
+  | "wrong-cluster"
+  | "wrong-recipient"
+  | "unknown-sender"
   /** A process of an earlier boot of this peer: another has taken its place. */
-  OldBoot: 5,
+  | "old-boot"
   /** Not of this protocol, or not in its form. */
-  Malformed: 6,
+  | "malformed"
   /** Too many connections have not finished their handshake. */
-  Busy: 7,
+  | "busy"
   /** The handshake did not end in time, or the connection was lost in it. */
-  Unfinished: 8,
-} as const;
-export type Refusal = typeof Refusal[keyof typeof Refusal];
+  | "unfinished";
 
 export type DisconnectReason =
   /** The peer closed it, or its process died. */
@@ -70,7 +68,7 @@ export type TransportEvent =
     readonly direction: Direction;
     readonly peer: NodeId | null;
     readonly remote: string;
-    readonly reason: Refusal;
+    readonly reason: RefusalReason;
     /** True if the other side refused this node. */
     readonly byPeer: boolean;
   }

@@ -26,7 +26,7 @@ export interface TransportLimits {
 
 /** The limits of the TCP transport. */
 export interface TcpLimits extends TransportLimits {
-  /** Bytes of one frame's body, at most {@linkcode FRAME_BYTES_MAX}. */
+  /** Bytes of one frame's body. */
   readonly frameBytesMax: number;
   /** From the dial, or the accept, to the end of the handshake. */
   readonly handshakeMs: number;

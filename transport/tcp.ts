@@ -1,0 +1,264 @@
+/**
+ * The TCP transport: each node dials each peer and sends on the connection it dialled; what it
+ * receives comes on the connections it accepted.
+ *
+ * Two connections for each pair cost two sockets, and spare the rules by which two nodes that dial
+ * each other at once would have to agree on one. See docs/decisions/0006-transport.md.
+ *
+ * Not here: secrecy and proof of identity (TLS, later), and resending (Raft does that).
+ *
+ * @module
+ */
+import type { GroupId, NodeId } from "../raft/types.ts";
+import type { Message } from "../raft/message.ts";
+import { Pause, type TcpEnv } from "./backoff.ts";
+import { Boots } from "./boots.ts";
+import { assertNumber, isName } from "./bytes.ts";
+import { Counters, safeEvents } from "./counters.ts";
+import type { EventCallback } from "./events.ts";
+import { Incoming, type IncomingOwner } from "./incoming.ts";
+import { TCP_LIMITS, type TcpLimits } from "./limits.ts";
+import { Outgoing, type TcpContext } from "./outgoing.ts";
+import { listenSocket, type Socket, type SocketListener } from "./socket.ts";
+import type { PeerAddress, PeerHandler, PeerStats, Transport } from "./types.ts";
+
+export type { TcpEnv } from "./backoff.ts";
+
+export interface TcpTransportOptions {
+  readonly self: NodeId;
+  /** 1 to 64 characters of `[A-Za-z0-9._-]`; nodes of another cluster are refused. */
+  readonly clusterId: string;
+  /** How often this node was started on its data; peers refuse a lower one than they have seen. */
+  readonly boot: number;
+  /** Port 0 takes a free one, which `address` tells. */
+  readonly listen: PeerAddress;
+  /** The first set of peers; the node itself may be in it. */
+  readonly peers?: ReadonlyMap<NodeId, PeerAddress>;
+  readonly env: TcpEnv;
+  readonly onEvent?: EventCallback;
+  readonly limits?: Partial<TcpLimits>;
+}
+
+export interface TcpTransport extends Transport {
+  /** Where it listens; null before `start`. */
+  readonly address: PeerAddress | null;
+}
+
+/**
+ * Makes a TCP transport. It does nothing before `start`.
+ *
+ * @throws {RangeError} if the cluster id, the node id or the boot number cannot be sent.
+ */
+export function createTcpTransport(options: TcpTransportOptions): TcpTransport {
+  return new PeerTcp(options);
+}
+
+class PeerTcp implements TcpTransport, IncomingOwner {
+  readonly self: NodeId;
+  readonly #context: TcpContext;
+  readonly #listen: PeerAddress;
+  /** Every loop that is running; `close` waits for them. */
+  readonly #loops = new Set<Promise<void>>();
+  readonly #outgoing = new Map<NodeId, Outgoing>();
+  readonly #incoming = new Map<NodeId, Incoming>();
+  readonly #greeting = new Set<Incoming>();
+  readonly #acceptPause: Pause;
+  #peers: ReadonlyMap<NodeId, PeerAddress> = new Map();
+  #handler: PeerHandler | null = null;
+  #listener: SocketListener | null = null;
+  #checkTimer: { cancel(): void } | null = null;
+  #closed = false;
+
+  constructor(options: TcpTransportOptions) {
+    const { self, clusterId, boot, env } = options;
+    if (!isName(self)) throw new RangeError(`Cannot make transport: bad node id "${self}"`);
+    if (!isName(clusterId)) {
+      throw new RangeError(`Cannot make transport: bad cluster id "${clusterId}"`);
+    }
+    assertNumber(boot);
+    const emit = safeEvents(options.onEvent);
+    this.self = self;
+    this.#listen = options.listen;
+    this.#acceptPause = new Pause(env);
+    this.#context = {
+      self: { id: self, clusterId, boot },
+      limits: { ...TCP_LIMITS, ...options.limits },
+      env,
+      emit,
+      counters: new Counters(emit),
+      boots: new Boots((peer, boot) => {
+        this.#incoming.get(peer)?.outlived(boot);
+        this.#outgoing.get(peer)?.outlived(boot);
+      }),
+    };
+    if (options.peers !== undefined) this.setPeers(options.peers);
+  }
+
+  get address(): PeerAddress | null {
+    return this.#listener?.address ?? null;
+  }
+
+  // deno-lint-ignore require-await -- a failure to listen must reject, not throw.
+  async start(handler: PeerHandler): Promise<void> {
+    if (this.#closed || this.#handler !== null) {
+      throw new Error("Cannot start transport: it was started or closed before");
+    }
+    const listener = listenSocket(this.#listen);
+    this.#listener = listener;
+    this.#handler = handler;
+    this.#track(this.#accept(listener));
+    this.#checkLater();
+    this.setPeers(this.#peers);
+  }
+
+  setPeers(peers: ReadonlyMap<NodeId, PeerAddress>): void {
+    if (this.#closed) return;
+    const wanted = new Map(peers);
+    wanted.delete(this.self);
+    this.#peers = wanted;
+    if (this.#handler === null) return;
+    for (const [peer, outgoing] of this.#outgoing) {
+      const address = wanted.get(peer);
+      if (address !== undefined && sameAddress(address, outgoing.address)) continue;
+      this.#outgoing.delete(peer);
+      outgoing.close("removed");
+    }
+    for (const [peer, incoming] of this.#incoming) {
+      if (wanted.has(peer)) continue;
+      this.#incoming.delete(peer);
+      incoming.close("removed");
+    }
+    this.#context.boots.retain(wanted);
+    for (const [peer, address] of wanted) {
+      if (this.#outgoing.has(peer)) continue;
+      const outgoing = new Outgoing(this.#context, peer, address);
+      this.#outgoing.set(peer, outgoing);
+      this.#track(outgoing.run());
+    }
+  }
+
+  send(to: NodeId, group: GroupId, message: Message): boolean {
+    const outgoing = this.#outgoing.get(to);
+    if (outgoing !== undefined) return outgoing.send(group, message);
+    return this.#context.counters.drop(to, this.#peers.has(to) ? "not-connected" : "unknown-peer");
+  }
+
+  stats(): ReadonlyMap<NodeId, PeerStats> {
+    const { counters } = this.#context;
+    for (const peer of this.#peers.keys()) counters.of(peer);
+    const stats = new Map<NodeId, PeerStats>();
+    for (const [peer, counts] of counters.entries()) {
+      const outgoing = this.#outgoing.get(peer);
+      stats.set(
+        peer,
+        counts.snapshot(outgoing?.connected ?? false, outgoing?.queuedBytes ?? 0),
+      );
+    }
+    return stats;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#checkTimer?.cancel();
+      this.#acceptPause.end();
+      this.#listener?.close();
+      for (const outgoing of this.#outgoing.values()) outgoing.close("closing");
+      for (const incoming of [...this.#incoming.values(), ...this.#greeting]) {
+        incoming.close("closing");
+      }
+      this.#outgoing.clear();
+      this.#incoming.clear();
+    }
+    await Promise.all(this.#loops);
+  }
+
+  knownBoot(peer: NodeId): number | null {
+    return this.#peers.has(peer) ? this.#context.boots.highest(peer) : null;
+  }
+
+  adopt(connection: Incoming, peer: NodeId, boot: number): boolean {
+    const known = this.knownBoot(peer);
+    if (known === null || boot < known) return false;
+    this.#greeting.delete(connection);
+    this.#context.boots.learn(peer, boot);
+    this.#incoming.get(peer)?.close("replaced");
+    this.#incoming.set(peer, connection);
+    this.#outgoing.get(peer)?.hurry();
+    return true;
+  }
+
+  deliver(from: NodeId, group: GroupId, message: Message): void {
+    if (this.#closed || this.#handler === null) return;
+    try {
+      this.#handler(from, group, message);
+    } catch (error) {
+      this.#context.emit({ type: "handler-failed", peer: from, group, error });
+    }
+  }
+
+  async #accept(listener: SocketListener): Promise<void> {
+    while (!this.#closed) {
+      let socket: Socket;
+      try {
+        socket = await listener.accept();
+      } catch (error) {
+        if (this.#closed) return;
+        // Out of descriptors, or the dialler has gone: neither is mended by trying at once.
+        this.#context.emit({ type: "accept-failed", error });
+        await this.#acceptPause.wait(this.#context.limits.backoffMinMs);
+        continue;
+      }
+      this.#serve(socket);
+    }
+  }
+
+  #serve(socket: Socket): void {
+    const { limits, emit } = this.#context;
+    if (this.#closed) return socket.close();
+    if (this.#greeting.size >= limits.handshakesMax) {
+      const remote = socket.remote;
+      emit({
+        type: "refused",
+        direction: "incoming",
+        peer: null,
+        remote,
+        reason: "busy",
+        byPeer: false,
+      });
+      return socket.close();
+    }
+    const incoming = new Incoming(this.#context, this, socket);
+    this.#greeting.add(incoming);
+    this.#track(incoming.run().then(() => this.#forget(incoming)));
+  }
+
+  #forget(incoming: Incoming): void {
+    this.#greeting.delete(incoming);
+    for (const [peer, current] of this.#incoming) {
+      if (current === incoming) this.#incoming.delete(peer);
+    }
+  }
+
+  #checkLater(): void {
+    const { env, limits } = this.#context;
+    const setMs = env.now();
+    this.#checkTimer = env.setTimer(() => {
+      const nowMs = env.now();
+      // A process that was stopped, or busy, for so long must not blame its peers for the silence.
+      const forgive = nowMs - setMs > limits.probeMs + limits.silenceMs / 2;
+      for (const outgoing of this.#outgoing.values()) outgoing.check(nowMs, forgive);
+      for (const incoming of this.#incoming.values()) incoming.check(nowMs, forgive);
+      this.#checkLater();
+    }, limits.probeMs);
+  }
+
+  #track(loop: Promise<void>): void {
+    this.#loops.add(loop);
+    void loop.then(() => this.#loops.delete(loop));
+  }
+}
+
+function sameAddress(a: PeerAddress, b: PeerAddress): boolean {
+  return a.hostname === b.hostname && a.port === b.port;
+}
