@@ -1,0 +1,91 @@
+/**
+ * `deno task test`: runs all tests, or those that its arguments name, with no more permissions
+ * than tests need, and ends with the line `N passed, N failed`.
+ *
+ * @module
+ */
+
+import { plan, PROCESS_SUITES, type Run, select } from "./test_run/plan.ts";
+import { closingLine, countRun, type Counts, exitCodeFor, sum } from "./test_run/report.ts";
+
+/** The whole of it may take this long; then what still runs has failed. */
+const TOTAL_MS_MAX = 10 * 60_000;
+const root = new URL("../", import.meta.url);
+
+/** Runs one `deno test` to its end, or to the deadline, and counts its tests. */
+async function execute(run: Run, scratch: string, deadline: AbortSignal): Promise<Counts> {
+  const reportPath = `${scratch}/${run.name}.xml`;
+  const [subcommand, ...rest] = run.args;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [subcommand!, `--junit-path=${reportPath}`, ...rest],
+    cwd: root,
+    env: { TMPDIR: scratch, TMP: scratch, TEMP: scratch },
+    stdin: "null",
+  }).spawn();
+  const stop = () => {
+    console.error(`\n${run.name}: ${deadline.reason}`);
+    child.kill("SIGKILL");
+  };
+  deadline.addEventListener("abort", stop, { once: true });
+  if (deadline.aborted) stop();
+  const { code } = await child.status;
+  deadline.removeEventListener("abort", stop);
+  return countRun({ exitCode: code, report: readReport(reportPath) });
+}
+
+function readReport(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function hasTests(directory: URL): boolean {
+  try {
+    return [...Deno.readDirSync(directory)].some((entry) =>
+      entry.isDirectory
+        ? hasTests(new URL(`${entry.name}/`, directory))
+        : entry.name.endsWith("_test.ts")
+    );
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Makes a directory of this run's own, inside the checkout: the only one that tests may write. */
+function makeScratch(): string {
+  const parent = decodeURIComponent(new URL(".scratch", root).pathname);
+  Deno.mkdirSync(parent, { recursive: true });
+  return Deno.makeTempDirSync({ dir: parent, prefix: "test-" });
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const scratch = makeScratch();
+  const aborter = new AbortController();
+  const timer = setTimeout(() => {
+    aborter.abort(`stopped: not done after ${TOTAL_MS_MAX / 60_000} minutes`);
+  }, TOTAL_MS_MAX);
+  const onInterrupt = () => aborter.abort("stopped by a signal");
+  Deno.addSignalListener("SIGINT", onInterrupt);
+  try {
+    const runs = plan(
+      select(args),
+      { denoPath: Deno.execPath(), scratch },
+      hasTests(new URL(`${PROCESS_SUITES}/`, root)),
+    );
+    const counts: Counts[] = [];
+    for (const run of runs) counts.push(await execute(run, scratch, aborter.signal));
+    const total = sum(counts);
+    console.log(closingLine(total));
+    return exitCodeFor(total);
+  } finally {
+    clearTimeout(timer);
+    Deno.removeSignalListener("SIGINT", onInterrupt);
+    Deno.removeSync(scratch, { recursive: true });
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
