@@ -40,6 +40,8 @@ export interface LogStore {
    *
    * @throws {CorruptLog} if the data is not what was written: never silently shorter.
    * @throws {WrongIdentity} if the data belongs to another node or cluster.
+   * @throws {UnsupportedFormat} if a newer version has written the data.
+   * @throws {StorageFull} if there is no room left to note this opening.
    */
   open(): Promise<Recovery>;
   /**
@@ -47,6 +49,7 @@ export interface LogStore {
    * open anew, never retry.
    *
    * @throws {Fenced} if another process has opened the same data since.
+   * @throws {StorageFull} if the disk has no room left.
    */
   commit(batch: LogBatch): Promise<void>;
   /** Declares the damage that `open` found mended: the log as it is now is the reference again. */
@@ -67,4 +70,14 @@ export class CorruptLog extends Error {
 /** The data directory belongs to another node or cluster. */
 export class WrongIdentity extends Error {
   override readonly name = "WrongIdentity";
+}
+
+/** The data was written in a format that this version does not know. */
+export class UnsupportedFormat extends Error {
+  override readonly name = "UnsupportedFormat";
+}
+
+/** The disk has no room left. As after any failed commit, open anew; what was acknowledged is there. */
+export class StorageFull extends Error {
+  override readonly name = "StorageFull";
 }

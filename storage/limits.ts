@@ -1,0 +1,35 @@
+/**
+ * The sizes of the log on disk, and what Deno KV allows.
+ *
+ * @module
+ */
+
+/** Bytes of encoded entries in one value; the rest of Deno KV's 64 KiB is room for the header. */
+export const BLOCK_PAYLOAD_BYTES_MAX = 60 * 1024;
+/** Mutations that Deno KV takes in one atomic. */
+export const ATOMIC_MUTATIONS_MAX = 1000;
+/** Bytes of keys and values that Deno KV takes in one atomic. */
+export const ATOMIC_BYTES_MAX = 800 * 1024;
+/** Bytes of one encoded entry: several times what the largest atomic write of a client comes to. */
+export const ENTRY_BYTES_MAX = 4 * 1024 * 1024;
+/** Values fetched at a time while the log is read back: at most 30 MB of them. */
+export const RECOVERY_LIST_BATCH = 500;
+/** How often `open` tries to take the fence from others that open the same data at the same time. */
+export const FENCE_ATTEMPTS_MAX = 10;
+/** Bytes of a cluster id or a node id. */
+export const ID_BYTES_MAX = 256;
+/** Bytes of one of the two slots of the mark: a page, so that no write of one touches the other. */
+export const MARK_SLOT_BYTES = 4096;
+
+/** What the splitting of a batch goes by. Tests make them small. */
+export interface AtomicLimits {
+  readonly blockPayloadBytesMax: number;
+  readonly atomicMutationsMax: number;
+  readonly atomicBytesMax: number;
+}
+
+export const ATOMIC_LIMITS: AtomicLimits = {
+  blockPayloadBytesMax: BLOCK_PAYLOAD_BYTES_MAX,
+  atomicMutationsMax: ATOMIC_MUTATIONS_MAX,
+  atomicBytesMax: ATOMIC_BYTES_MAX,
+};
