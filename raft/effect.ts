@@ -24,9 +24,15 @@ export type Input =
   }
   /** Commands of this node's clients. */
   | { readonly type: "propose"; readonly commands: readonly Uint8Array[]; readonly timeMs: number }
-  /** A batch of linearizable reads, under one id that is never reused. */
+  /**
+   * A batch of linearizable reads, under one id that this node never uses again, restarts included: a
+   * late answer of an earlier life must not pass for this one's.
+   */
   | { readonly type: "read"; readonly id: number }
-  /** Everything up to and including `index` of the entries handed out in `persist` effects is durable. */
+  /**
+   * A turn's commit has resolved. `index` and `term` are those of the last entry that it wrote: all
+   * entries up to there are durable. Not needed after a commit that wrote none.
+   */
   | { readonly type: "persisted"; readonly index: LogIndex; readonly term: Term };
 
 export type Effect =

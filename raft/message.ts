@@ -73,7 +73,7 @@ export interface Forward {
 export interface ReadRequest {
   readonly type: "read-request";
   readonly term: Term;
-  /** Chosen by the asker, never reused in its life. */
+  /** Chosen by the asker, never used again, restarts included (see Input, `read`). */
   readonly id: number;
 }
 

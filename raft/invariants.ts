@@ -1,0 +1,58 @@
+/**
+ * What must hold in one core after every step. Tests and the simulator call it; a running replica does
+ * not pay for it. What must hold across replicas is for those to check.
+ *
+ * @module
+ */
+import type { Core } from "./core.ts";
+import { isVoter } from "./quorum.ts";
+import { InvariantError } from "./types.ts";
+
+/** @throws {InvariantError} naming the first rule that does not hold. */
+export function checkInvariants(core: Core): void {
+  const { log, commitIndex, durableIndex } = core;
+  hold(core, commitIndex <= log.lastIndex, `commit ${commitIndex} is past the log's end`);
+  hold(core, commitIndex >= log.snapshotIndex, `commit ${commitIndex} is before the snapshot`);
+  hold(core, durableIndex <= log.lastIndex, `durable ${durableIndex} is past the log's end`);
+  hold(core, log.lastTerm <= core.term, `the log ends in the later term ${log.lastTerm}`);
+  hold(core, core.outbox.length === 0, "effects were left behind");
+  const follows = core.role === "follower";
+  hold(core, follows || !core.damaged, "a damaged replica campaigns");
+  hold(core, follows || isVoter(core.configuration, core.id), "a non-voter campaigns");
+  hold(core, (core.role === "leader") === (core.leader === core.id), `its leader: ${core.leader}`);
+  hold(core, follows || core.role === "pre-candidate" || core.vote === core.id, "no own vote");
+  if (core.role === "leader") checkLeader(core);
+  else {
+    hold(core, core.progress.size === 0, "a follower keeps progress");
+    const { confirming, waiting } = core.reads;
+    hold(core, confirming.length + waiting.length === 0, "a follower confirms reads");
+  }
+}
+
+function checkLeader(core: Core): void {
+  const { log, reads, limits } = core;
+  hold(core, reads.asked.size === 0, "a leader asks for reads");
+  hold(core, log.term(core.termStartIndex) === core.term, "its first entry is of another term");
+  let uncommittedBytes = 0;
+  for (
+    const { data } of log.slice(core.commitIndex + 1 as typeof core.commitIndex, log.lastIndex)
+  ) {
+    uncommittedBytes += data.length;
+  }
+  hold(core, core.uncommittedBytes >= uncommittedBytes, `uncommitted ${core.uncommittedBytes}`);
+  for (const peer of core.progress.values()) {
+    const at = `progress of ${peer.id}:`;
+    hold(core, peer.match < peer.next, `${at} match ${peer.match}, next ${peer.next}`);
+    hold(core, peer.next <= log.lastIndex + 1, `${at} next ${peer.next} is past the log's end`);
+    hold(core, !peer.probing || peer.inflight.count === 0, `${at} probing with appends in flight`);
+    hold(core, peer.inflight.count <= limits.inflightMessagesMax, `${at} the window is overrun`);
+    hold(core, peer.round <= peer.roundSent, `${at} round ${peer.round} was not asked`);
+    hold(core, peer.roundSent <= reads.round, `${at} round ${peer.roundSent} has not begun`);
+  }
+}
+
+function hold(core: Core, condition: boolean, what: string): void {
+  if (!condition) {
+    throw new InvariantError(`Broken in ${core.id}, ${core.role} of term ${core.term}: ${what}`);
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The limits of the core, with their defaults. Ticks are the shell's unit of time (actors/replica.ts
+ * says how long one is); everything else is counted in messages, entries or bytes.
+ *
+ * @module
+ */
+
+/** What bounds one core. `createCore` takes any of them as an option. */
+export interface CoreLimits {
+  /** The shortest election timeout; each is drawn from [electionTicks, 2 × electionTicks). */
+  readonly electionTicks: number;
+  /** A follower that was sent nothing for so long gets a heartbeat; votes are asked for again. */
+  readonly heartbeatTicks: number;
+  /** Appends with entries on the way to one follower. */
+  readonly inflightMessagesMax: number;
+  /** Bytes of encoded entries on the way to one follower; the append that reaches it still leaves. */
+  readonly inflightBytesMax: number;
+  /** Bytes of encoded entries in one append; a larger single entry still goes, alone. */
+  readonly appendBytesMax: number;
+  readonly appendEntriesMax: number;
+  /** Bytes of commands in one forward message; a larger single command still goes, alone. */
+  readonly forwardBytesMax: number;
+  /** Bytes of encoded entries that a leader holds uncommitted; proposals beyond are refused. */
+  readonly uncommittedBytesMax: number;
+  /** Reads (batches of them, by id) that wait at one core, its followers' included. */
+  readonly readsPendingMax: number;
+}
+
+/**
+ * Few messages in flight make large ones: what waits for the window leaves as one append. More than
+ * one or two only helped where round trips are long (measured: docs/decisions/0003-raft-core.md).
+ */
+export const CORE_LIMITS: CoreLimits = {
+  electionTicks: 10,
+  heartbeatTicks: 2,
+  inflightMessagesMax: 4,
+  inflightBytesMax: 4 * 1_048_576,
+  appendBytesMax: 786_432,
+  appendEntriesMax: 4096,
+  forwardBytesMax: 786_432,
+  uncommittedBytesMax: 64 * 1_048_576,
+  readsPendingMax: 4096,
+};
+
+/** The commit index is written along (see HardState.commit) when it has moved on by so many entries. */
+export const COMMIT_HINT_ENTRIES = 1024;
+
+/**
+ * @throws {RangeError} if a limit is not a whole number from 1, or heartbeats would come too late to
+ * keep elections from starting.
+ */
+export function checkLimits(limits: CoreLimits): void {
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new RangeError(`Cannot set ${name}: must be a whole number from 1, got ${value}`);
+    }
+  }
+  if (limits.heartbeatTicks >= limits.electionTicks) {
+    throw new RangeError(
+      `Cannot set heartbeatTicks: must be below electionTicks (${limits.electionTicks}), ` +
+        `got ${limits.heartbeatTicks}`,
+    );
+  }
+}

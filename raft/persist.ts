@@ -1,0 +1,39 @@
+/**
+ * Merging the `persist` effects of one turn into the one change that the turn makes durable.
+ *
+ * @module
+ */
+import type { Effect } from "./effect.ts";
+import type { Entry, HardState, LogIndex } from "./types.ts";
+
+/** The same shape as storage's LogBatch. */
+export interface PersistBatch {
+  readonly hardState: HardState | null;
+  readonly truncateFrom: LogIndex | null;
+  readonly entries: readonly Entry[];
+}
+
+/**
+ * What the `persist` effects among `effects` come to, in their order; null without any. If one of them
+ * alone brings entries, the result holds its very array, so that its encoding is shared.
+ */
+export function mergePersists(effects: readonly Effect[]): PersistBatch | null {
+  let found = false;
+  let hardState: HardState | null = null;
+  let truncateFrom: LogIndex | null = null;
+  let entries: readonly Entry[] = [];
+  for (const effect of effects) {
+    if (effect.type !== "persist") continue;
+    found = true;
+    hardState = effect.hardState ?? hardState;
+    const from = effect.truncateFrom;
+    if (from !== null) {
+      if (entries.length > 0) entries = entries.slice(0, Math.max(0, from - entries[0].index));
+      truncateFrom = truncateFrom === null ? from : Math.min(truncateFrom, from) as LogIndex;
+    }
+    if (effect.entries.length > 0) {
+      entries = entries.length === 0 ? effect.entries : [...entries, ...effect.entries];
+    }
+  }
+  return found ? { hardState, truncateFrom, entries } : null;
+}

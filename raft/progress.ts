@@ -1,0 +1,105 @@
+/**
+ * What a leader knows of one follower, and how much it has on the way to it.
+ *
+ * A follower is probed until one append of this term has matched, with one message at a time; then
+ * appends are pipelined, `next` running ahead of the answers (thesis 10.2.1), until one is refused.
+ *
+ * @module
+ */
+import type { LogIndex, NodeId } from "./types.ts";
+
+export interface Progress {
+  readonly id: NodeId;
+  /** The last index known to be durable there and equal to ours (figure 2, matchIndex). */
+  match: LogIndex;
+  /** The first index not sent yet; while probing, the one that the probe starts with (nextIndex). */
+  next: LogIndex;
+  probing: boolean;
+  /** The probe is on the way: a heartbeat repeats it, nothing else does. */
+  probeSent: boolean;
+  readonly inflight: Inflight;
+  /** The highest commit index that a message sent to it can have told it. */
+  commitSent: LogIndex;
+  /** The highest read round that a message to it carried, and that it has answered. */
+  roundSent: number;
+  round: number;
+  /** The tick of its last answer that counts (see AppendReply.counts). */
+  heardTick: number;
+  /** The tick of the last message to it that would show a lost append. */
+  sentTick: number;
+  /**
+   * False until it has answered as an undamaged replica in this term; then it stays true, since a
+   * replica that finds itself damaged moves to a new term (see repair.ts).
+   */
+  counts: boolean;
+}
+
+export function createProgress(
+  id: NodeId,
+  next: LogIndex,
+  tick: number,
+  inflightMessagesMax: number,
+): Progress {
+  return {
+    id,
+    match: 0 as LogIndex,
+    next,
+    probing: true,
+    probeSent: false,
+    inflight: new Inflight(inflightMessagesMax),
+    commitSent: 0 as LogIndex,
+    roundSent: 0,
+    round: 0,
+    heardTick: tick,
+    sentTick: tick,
+    counts: false,
+  };
+}
+
+/** The appends on the way to one follower: a ring of their last indexes and sizes, oldest first. */
+export class Inflight {
+  readonly #indexes: Float64Array;
+  readonly #sizes: Float64Array;
+  #start = 0;
+  #count = 0;
+  #bytes = 0;
+
+  constructor(messagesMax: number) {
+    this.#indexes = new Float64Array(messagesMax);
+    this.#sizes = new Float64Array(messagesMax);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  isFull(bytesMax: number): boolean {
+    return this.#count === this.#indexes.length || this.#bytes >= bytesMax;
+  }
+
+  /** Callers ask `isFull` first. `lastIndex` grows from one to the next. */
+  add(lastIndex: LogIndex, bytes: number): void {
+    const at = (this.#start + this.#count) % this.#indexes.length;
+    this.#indexes[at] = lastIndex;
+    this.#sizes[at] = bytes;
+    this.#count++;
+    this.#bytes += bytes;
+  }
+
+  /** Takes out all that end at `index` or before. */
+  freeTo(index: LogIndex): void {
+    while (this.#count > 0 && this.#indexes[this.#start] <= index) {
+      this.#bytes -= this.#sizes[this.#start];
+      this.#start = (this.#start + 1) % this.#indexes.length;
+      this.#count--;
+    }
+  }
+
+  reset(): void {
+    this.#start = this.#count = this.#bytes = 0;
+  }
+}

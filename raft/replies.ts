@@ -1,0 +1,81 @@
+/**
+ * What a leader learns from the answers to its appends (figure 2 "Rules for Servers: Leaders", section
+ * 5.3). Answers may be doubled, late or out of order: each is read as "at some time in this term".
+ *
+ * @module
+ */
+import { advanceCommit } from "./commit.ts";
+import type { Core } from "./core.ts";
+import type { AppendReply } from "./message.ts";
+import type { Progress } from "./progress.ts";
+import { advanceReads } from "./read_index.ts";
+import { broadcast, sync } from "./sending.ts";
+import type { LogIndex, NodeId, Term } from "./types.ts";
+
+/** `reply` is of this node's term; step.ts has dropped what is older. */
+export function onAppendReply(core: Core, from: NodeId, reply: AppendReply): void {
+  if (core.role !== "leader") return;
+  const peer = core.progress.get(from);
+  // Nobody can hold more than we have, or answer a round that has not begun.
+  if (peer === undefined || reply.round > core.reads.round) return;
+  if (reply.success && reply.index > core.log.lastIndex) return;
+  if (reply.counts) {
+    peer.counts = true;
+    peer.heardTick = core.ticks;
+    peer.round = Math.max(peer.round, reply.round);
+  }
+  if (reply.success) onSuccess(peer, reply.index);
+  else onRefusal(core, peer, reply);
+  const committed = advanceCommit(core);
+  if (advanceReads(core) || committed) broadcast(core);
+  else sync(core, peer);
+}
+
+/** Durable entries of this node's own log: its share in the quorum (thesis 10.2.1). */
+export function onPersisted(core: Core, index: LogIndex, term: Term): void {
+  // What was truncated meanwhile is not what became durable; completions may come out of order.
+  if (!core.log.matches(index, term) || index <= core.durableIndex) return;
+  core.durableIndex = index;
+  if (core.role !== "leader") return;
+  if (index >= core.termStartIndex) core.termDurable = true;
+  const committed = advanceCommit(core);
+  if (advanceReads(core) || committed) broadcast(core);
+}
+
+function onSuccess(peer: Progress, index: LogIndex): void {
+  if (index > peer.match) {
+    peer.match = index;
+    peer.inflight.freeTo(index);
+  }
+  if (peer.probing && index >= peer.next - 1) peer.probing = false;
+  if (peer.next <= index) peer.next = index + 1 as LogIndex;
+}
+
+function onRefusal(core: Core, peer: Progress, reply: AppendReply): void {
+  // What matched once in this term stays matching: a refusal from before that is void.
+  if (reply.index <= peer.match) return;
+  if (peer.probing) {
+    if (reply.index !== peer.next - 1) return;
+    const next = Math.max(nextProbe(core, reply), peer.match + 1, core.log.firstIndex) as LogIndex;
+    // No way back is left: heartbeats go on, but nothing is gained by asking again at once.
+    if (next >= peer.next) return;
+    peer.next = next;
+  } else {
+    // Something before it was lost, or overtaken: all is known to match up to `match`.
+    peer.probing = true;
+    peer.next = peer.match + 1 as LogIndex;
+    peer.inflight.reset();
+  }
+  peer.probeSent = false;
+  peer.commitSent = Math.min(peer.commitSent, peer.match) as LogIndex;
+}
+
+/** Skips a whole term of the follower's or of ours at a time, never ahead of what was refused. */
+function nextProbe(core: Core, { index, conflictIndex, conflictTerm }: AppendReply): number {
+  if (conflictTerm > 0) {
+    const behind = core.log.firstIndexOfTerm(conflictTerm + 1 as Term);
+    const last = behind - 1 as LogIndex;
+    if (last < index && core.log.matches(last, conflictTerm)) return behind;
+  }
+  return Math.min(conflictIndex, index);
+}
