@@ -88,10 +88,10 @@ async function supervise(
       new NodeProcess(config, config.peers[i].url, launch)
     );
     output.say(
-      formatTable(
+      formatTable([
         ["node", "url", "process id"],
-        nodes.map((node) => [node.id, node.url, String(node.pid)]),
-      ),
+        ...nodes.map((node) => [node.id, node.url, String(node.pid)]),
+      ]),
     );
     const announced = announceReady(nodes, output, over.signal);
     await Promise.all(nodes.map((node) => node.ended));

@@ -1,0 +1,195 @@
+/**
+ * Requests to a cluster that some node may answer: from one URL to the next until one does.
+ *
+ * What makes that safe for writes: every attempt carries the same `Idempotency-Key`, under which
+ * the cluster applies a write once and gives every copy the first one's result.
+ *
+ * @module
+ */
+import { pause } from "../pause.ts";
+import { ROUND_PAUSE_MAX_MS, ROUND_PAUSE_MIN_MS } from "./limits.ts";
+
+/** A request that came to nothing, or to a refusal. */
+export class CallFailed extends Error {
+  override readonly name = "CallFailed";
+  /** The `code` of the problem, or `unavailable`, `outcome-unknown` or `unexpected` from here. */
+  readonly code: string;
+  /** The HTTP status, or null if no node answered. */
+  readonly status: number | null;
+
+  constructor(code: string, status: number | null, message: string) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+export interface Call {
+  readonly method: "GET" | "PUT" | "DELETE";
+  /** Path and query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array<ArrayBuffer>;
+}
+
+/** An answer with a status of 200 to 299. */
+export interface Answer {
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * The JSON of an answer.
+ *
+ * @throws {CallFailed} if it is none: then it did not come from a Kvorum node.
+ */
+export function answerJson(answer: Answer): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(answer.body));
+  } catch {
+    throw new CallFailed("unexpected", null, "the answer is not JSON, as a Kvorum node's would be");
+  }
+}
+
+/** One attempt's failure that another node may not share. */
+interface Passing {
+  readonly why: string;
+  /** The request may have done its work all the same. */
+  readonly mayHaveWorked: boolean;
+  readonly retryAfterMs: number;
+}
+
+export class ClusterClient {
+  readonly urls: readonly string[];
+  readonly timeoutMs: number;
+  /** The node that answered last: the first to be asked next. */
+  #current = 0;
+
+  /** @param urls origins, at least one. */
+  constructor(urls: readonly string[], timeoutMs: number) {
+    this.urls = urls;
+    this.timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Asks the nodes in turn, for as long as the timeout allows, until one gives an answer that is not
+   * the node's own failure (a status from 500, or no answer). A call with a body or the method DELETE must carry an `idempotency-key`.
+   *
+   * @throws {CallFailed}
+   */
+  async call(call: Call): Promise<Answer> {
+    const endMs = performance.now() + this.timeoutMs;
+    const failures = new Map<string, Passing>();
+    let mayHaveWorked = false;
+    let pauseMs = ROUND_PAUSE_MIN_MS;
+    do {
+      let retryAfterMs = 0;
+      for (let i = 0; i < this.urls.length; i++) {
+        // A node that takes the request and never answers (paused, cut off) must leave time to ask others.
+        const attemptMs = (endMs - performance.now()) / (this.urls.length - i);
+        if (attemptMs <= 0) break;
+        const url = this.urls[this.#current];
+        const outcome = await attempt(url, call, attemptMs);
+        if (!("why" in outcome)) return outcome;
+        failures.set(url, outcome);
+        mayHaveWorked ||= outcome.mayHaveWorked;
+        retryAfterMs = Math.max(retryAfterMs, outcome.retryAfterMs);
+        this.#current = (this.#current + 1) % this.urls.length;
+      }
+      const leftMs = Math.max(0, endMs - performance.now());
+      await pause(Math.min(Math.max(pauseMs, retryAfterMs), leftMs), new AbortController().signal);
+      pauseMs = Math.min(pauseMs * 2, ROUND_PAUSE_MAX_MS);
+    } while (performance.now() < endMs);
+    throw gaveUp(call, failures, mayHaveWorked && call.method !== "GET", this.timeoutMs);
+  }
+}
+
+function gaveUp(
+  call: Call,
+  failures: ReadonlyMap<string, Passing>,
+  mayHaveWorked: boolean,
+  timeoutMs: number,
+): CallFailed {
+  const list = [...failures].map(([url, failure]) => `${url} ${failure.why}`).join("; ");
+  if (!mayHaveWorked) {
+    const message = `no node could serve it within ${timeoutMs} ms; nothing was done: ${list}`;
+    return new CallFailed("unavailable", null, message);
+  }
+  return new CallFailed(
+    "outcome-unknown",
+    null,
+    `no node could say within ${timeoutMs} ms whether it was done: ${list}. It may have been, or still ` +
+      `be. The same command with --idempotency-key ${
+        call.headers?.["idempotency-key"]
+      } finds out ` +
+      "and does it once at most",
+  );
+}
+
+/**
+ * Asks one node once.
+ *
+ * @throws {CallFailed} for a refusal that any node would repeat.
+ */
+async function attempt(url: string, call: Call, timeoutMs: number): Promise<Answer | Passing> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), timeoutMs);
+  try {
+    const response = await fetch(url + call.path, {
+      method: call.method,
+      headers: call.headers,
+      body: call.body,
+      redirect: "manual",
+      signal: limit.signal,
+    });
+    const body = await response.bytes();
+    if (response.ok) return { headers: response.headers, body };
+    const problem = readProblem(response.status, body);
+    if (response.status >= 500) {
+      return {
+        why: `answered ${problem.message}`,
+        // A 503 promises that nothing was done.
+        mayHaveWorked: response.status !== 503,
+        retryAfterMs: readRetryAfter(response.headers),
+      };
+    }
+    throw problem;
+  } catch (error) {
+    if (error instanceof CallFailed) throw error;
+    if (limit.signal.aborted) {
+      const why = `did not answer within ${Math.round(timeoutMs)} ms`;
+      return { why, mayHaveWorked: true, retryAfterMs: 0 };
+    }
+    return { ...describeBreak(error), retryAfterMs: 0 };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function describeBreak(error: unknown): { why: string; mayHaveWorked: boolean } {
+  const text = error instanceof Error ? error.message : String(error);
+  // How fetch words a failure that came before anything was sent.
+  if (text.includes("client error (Connect)") || text.includes("dns error")) {
+    return { why: "cannot be reached", mayHaveWorked: false };
+  }
+  return { why: "broke the connection off", mayHaveWorked: true };
+}
+
+/** The error that an answer carries, problem+json (RFC 9457) or not. */
+function readProblem(status: number, body: Uint8Array<ArrayBuffer>): CallFailed {
+  try {
+    const { code, title, detail } = JSON.parse(new TextDecoder().decode(body));
+    if (typeof code === "string") {
+      return new CallFailed(code, status, `${status} ${code}: ${detail ?? title}`);
+    }
+  } catch {
+    // Not from a Kvorum node: a proxy, perhaps.
+  }
+  return new CallFailed("unexpected", status, `${status}, and not as a Kvorum node would`);
+}
+
+/** How long the node asks to be left alone. Dates, which nodes do not send, count as nothing. */
+function readRetryAfter(headers: Headers): number {
+  const text = headers.get("retry-after") ?? "";
+  return /^\d{1,6}$/.test(text) ? Number(text) * 1000 : 0;
+}

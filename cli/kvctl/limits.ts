@@ -1,0 +1,31 @@
+/**
+ * kvctl's limits and waiting times. Those of the data model and of HTTP are the server's to enforce;
+ * the ones that stand here too spare a transfer that could only be refused.
+ *
+ * @module
+ */
+
+/** Bytes of a raw value. */
+export const VALUE_BYTES_MAX = 65_536;
+/** Bytes of a request's body. */
+export const BODY_BYTES_MAX = 1_048_576;
+/** Entries in one page of a list. */
+export const PAGE_ENTRIES_MAX = 1000;
+
+/** How long a command goes on trying, unless told. */
+export const TIMEOUT_DEFAULT_MS = 10_000;
+/** The longest duration that a flag takes. */
+export const DURATION_MAX_MS = 100 * 365 * 24 * 3_600_000;
+
+/** The pause after all nodes have failed once; it doubles. A node's `Retry-After` can lengthen it. */
+export const ROUND_PAUSE_MIN_MS = 100;
+export const ROUND_PAUSE_MAX_MS = 1000;
+
+/** Asking one node for its own view takes at most so long. */
+export const VIEW_MS = 2000;
+/** `verify` asks each node again after so long. */
+export const VERIFY_POLL_MS = 10;
+/** A node that has not answered `verify` after so long counts as missing. */
+export const VERIFY_MISSING_MS = 3000;
+/** State hashes that `verify` remembers: at 100 samples a second and node, more than a minute's. */
+export const VERIFY_SAMPLES_MAX = 10_000;
