@@ -1,0 +1,67 @@
+/**
+ * All doors of a node in one Hono app, and what they share: unknown addresses, wrong methods, errors.
+ *
+ * There is no middleware, so that a request runs through one handler and nothing else.
+ *
+ * @module
+ */
+import { type Context, Hono } from "hono";
+import type { KvService } from "../actors/service.ts";
+import { rawPath } from "./address.ts";
+import { atomicRoutes } from "./atomic.ts";
+import { clusterRoutes } from "./cluster.ts";
+import type { Door } from "./door.ts";
+import { healthRoutes } from "./health.ts";
+import { kvRoutes } from "./kv.ts";
+import { listRoutes } from "./list.ts";
+import { HttpProblem, problemOf } from "./problem.ts";
+import { Replies } from "./reply.ts";
+
+export interface AppOptions {
+  readonly service: KvService;
+  /** Takes a line for each request that failed for a reason that is no outcome: a defect. */
+  readonly log: (text: string) => void;
+}
+
+const METHODS = ["GET", "PUT", "POST", "DELETE"];
+
+/**
+ * Makes the HTTP face of a node; `app.fetch` is what `Deno.serve` takes, `app.request` what tests do.
+ *
+ * @example
+ * ```ts
+ * Deno.serve({ port: 8001 }, createApp({ service: node.service, log: console.error }).fetch);
+ * ```
+ */
+export function createApp({ service, log }: AppOptions): Hono {
+  // Ids of two nodes, or of two runs of one, must not meet in a log.
+  const run = crypto.randomUUID().slice(0, 8);
+  const door: Door = { service, replies: new Replies(`${service.status().node}-${run}-`) };
+  const app = new Hono({ getPath: rawPath });
+  app.route("/", kvRoutes(door));
+  app.route("/", listRoutes(door));
+  app.route("/", atomicRoutes(door));
+  app.route("/", clusterRoutes(door));
+  app.route("/", healthRoutes(door));
+  app.notFound((c) => door.replies.problem(door.replies.idOf(c.req.raw), noRoute(app, c)));
+  app.onError((error, c) => {
+    const id = door.replies.idOf(c.req.raw);
+    const problem = problemOf(error);
+    if (problem !== null) return door.replies.problem(id, problem);
+    log(`request ${id} (${c.req.method}) failed: ${error.stack ?? error.message}`);
+    const internal = new HttpProblem("internal", `The node's log says more under ${id}.`);
+    return door.replies.problem(id, internal);
+  });
+  return app;
+}
+
+/** Tells an unknown address from a known one that does not take the method. */
+function noRoute(app: Hono, c: Context): HttpProblem {
+  const allowed = METHODS.filter((method) => app.router.match(method, c.req.path)[0].length > 0);
+  if (allowed.length === 0) {
+    return new HttpProblem("no-such-route", "Keys are at /v1/kv/{part}/{part}…");
+  }
+  if (allowed.includes("GET")) allowed.push("HEAD");
+  const allow = allowed.join(", ");
+  return new HttpProblem("method-not-allowed", `The address takes ${allow}.`, { allow });
+}

@@ -1,0 +1,59 @@
+/**
+ * What every door holds: the service behind it and how it answers; and the little that doors share.
+ *
+ * @module
+ */
+import type { KvService, WriteResult } from "../actors/service.ts";
+import type { AtomicWrite } from "../kv/types.ts";
+import { checkAtomicWrite, InvalidWrite, LimitExceeded } from "../kv/validate.ts";
+import type { Query } from "./address.ts";
+import { HttpProblem, problemOfRefusal } from "./problem.ts";
+import type { Replies } from "./reply.ts";
+
+export interface Door {
+  readonly service: KvService;
+  readonly replies: Replies;
+}
+
+/**
+ * Holds the write against the limits of the data model and hands it to the service.
+ *
+ * @returns the versionstamp, or the checks that failed.
+ * @throws {HttpProblem} for a write beyond the limits, or one that the state machine refused.
+ * @throws the service's outcomes.
+ */
+export async function submit(
+  door: Door,
+  write: AtomicWrite,
+): Promise<Exclude<WriteResult, { status: "refused" }>> {
+  checkLimits(write);
+  const result = await door.service.write(write);
+  if (result.status === "refused") throw problemOfRefusal(result.code, result.message);
+  return result;
+}
+
+function checkLimits(write: AtomicWrite): void {
+  try {
+    checkAtomicWrite(write);
+  } catch (error) {
+    if (error instanceof LimitExceeded) {
+      const code = error.code === "key-too-large" ? "bad-key" : "too-large";
+      throw new HttpProblem(code, `${error.field}: ${error.message}.`);
+    }
+    if (error instanceof InvalidWrite) {
+      throw new HttpProblem("bad-request", `${error.field}: ${error.message}.`);
+    }
+    throw error;
+  }
+}
+
+/**
+ * The consistency that a read asks for. There is one mode so far.
+ *
+ * @throws {HttpProblem} `bad-query`.
+ */
+export function checkConsistency(query: Query): "linearizable" {
+  const mode = query.get("consistency");
+  if (mode === undefined || mode === "linearizable") return "linearizable";
+  throw new HttpProblem("bad-query", "consistency takes linearizable, which is the default.");
+}

@@ -1,0 +1,120 @@
+/**
+ * One key: `PUT`, `GET` and `DELETE /v1/kv/{part}/{part}…`.
+ *
+ * @module
+ */
+import { type Context, Hono } from "hono";
+import { VALUE_BYTES_MAX } from "../kv/limits.ts";
+import type { Expiry, Mutation, Value } from "../kv/types.ts";
+import { bytesValue } from "../kv/value_codec.ts";
+import { formatVersionstamp } from "../kv/versionstamp.ts";
+import { integerParameter, keyOfPath, queryOf, rawPath } from "./address.ts";
+import { isJsonBody, parseJson, readBody } from "./body.ts";
+import { idempotencyKey, isUnmodified, refuseHeader, writeChecks } from "./conditions.ts";
+import { checkConsistency, type Door, submit } from "./door.ts";
+import {
+  BODY_BYTES_MAX,
+  EXPIRE_IN_MS_MAX,
+  TAGGED_VALUE_DEPTH_MAX,
+  VALUE_DEPTH_MAX,
+} from "./limits.ts";
+import { HttpProblem } from "./problem.ts";
+import { isShownEncoding, SHOWN_ENCODINGS, type ShownEncoding, takeValue } from "./value_json.ts";
+
+const MOUNT = "/v1/kv/";
+/** The second names no key, but a complaint about the key says more than one about the address. */
+const PATHS = [`${MOUNT}:key{.+}`, MOUNT];
+
+const NEVER: Expiry = { type: "never" };
+
+/** The door to single keys. */
+export function kvRoutes(door: Door): Hono {
+  const app = new Hono({ getPath: rawPath });
+  app.on("PUT", PATHS, (c) => put(door, c));
+  app.on("GET", PATHS, (c) => get(door, c));
+  app.on("DELETE", PATHS, (c) => remove(door, c));
+  return app;
+}
+
+async function put(door: Door, c: Context): Promise<Response> {
+  const request = c.req.raw;
+  const key = keyOfPath(c.req.path, MOUNT);
+  const expireIn = integerParameter(
+    queryOf(request, ["expireIn"]),
+    "expireIn",
+    1,
+    EXPIRE_IN_MS_MAX,
+  );
+  const expiry: Expiry = expireIn === null ? NEVER : { type: "in", ms: expireIn };
+  return await write(door, request, {
+    type: "set",
+    key,
+    value: await readValue(request),
+    expiry,
+  });
+}
+
+async function remove(door: Door, c: Context): Promise<Response> {
+  const request = c.req.raw;
+  const key = keyOfPath(c.req.path, MOUNT);
+  queryOf(request, []);
+  refuseHeader(request.headers, "if-none-match");
+  return await write(door, request, { type: "delete", key });
+}
+
+async function get(door: Door, c: Context): Promise<Response> {
+  const request = c.req.raw;
+  const key = keyOfPath(c.req.path, MOUNT);
+  const consistency = checkConsistency(queryOf(request, ["consistency"]));
+  refuseHeader(request.headers, "if-match");
+  const read = await door.service.read({ type: "get", keys: [key] }, consistency);
+  const entry = read.results[0][0];
+  if (entry === null) throw new HttpProblem("not-found", "The store holds nothing under this key.");
+  const versionstamp = formatVersionstamp(entry.versionstamp);
+  return isUnmodified(request.headers, versionstamp)
+    ? door.replies.notModified(request, versionstamp)
+    : door.replies.value(request, versionstamp, entry.value);
+}
+
+async function write(door: Door, request: Request, mutation: Mutation): Promise<Response> {
+  const result = await submit(door, {
+    checks: writeChecks(request.headers, mutation.key),
+    mutations: [mutation],
+    idempotencyKey: idempotencyKey(request.headers),
+  });
+  if (result.status === "applied") {
+    return door.replies.written(request, formatVersionstamp(result.versionstamp));
+  }
+  throw new HttpProblem(
+    "precondition-failed",
+    "The key was changed, made or removed since the version that the condition names.",
+  );
+}
+
+async function readValue(request: Request): Promise<Value> {
+  switch (encodingOf(request.headers)) {
+    case "bytes":
+      return bytesValue(await readBody(request, VALUE_BYTES_MAX));
+    case "v8":
+      return takeValue("v8", await readJson(request, TAGGED_VALUE_DEPTH_MAX));
+    case "le64":
+      return takeValue("le64", await readJson(request, VALUE_DEPTH_MAX));
+    case "json":
+      return takeValue("json", await readJson(request, VALUE_DEPTH_MAX));
+  }
+}
+
+async function readJson(request: Request, depthMax: number): Promise<unknown> {
+  return parseJson(await readBody(request, BODY_BYTES_MAX), depthMax);
+}
+
+/** How the body is to be stored: as `x-kvorum-encoding` says, else by its Content-Type. */
+function encodingOf(headers: Headers): ShownEncoding {
+  const named = headers.get("x-kvorum-encoding");
+  if (named === null) return isJsonBody(headers) ? "json" : "bytes";
+  if (isShownEncoding(named)) return named;
+  throw new HttpProblem(
+    "bad-header",
+    `x-kvorum-encoding is one of ${SHOWN_ENCODINGS.join(", ")}.`,
+  );
+}

@@ -1,0 +1,28 @@
+/**
+ * The limits of the HTTP doors, beside those of the data model in kv/limits.ts.
+ *
+ * @module
+ */
+
+/** Bytes of a request body that holds JSON. Raw values stop at `VALUE_BYTES_MAX` already. */
+export const BODY_BYTES_MAX = 1_048_576;
+/** Arrays and objects inside one another in a JavaScript value, read or written. */
+export const VALUE_DEPTH_MAX = 32;
+/** The same in tagged form, where `{"map":[[key,value]]}` is one level of a value, and 3 of JSON. */
+export const TAGGED_VALUE_DEPTH_MAX = 3 * VALUE_DEPTH_MAX + 1;
+/** Levels of JSON in the body of `POST /v1/atomic`: body, mutations and mutation around a value. */
+export const ATOMIC_DEPTH_MAX = 3 + TAGGED_VALUE_DEPTH_MAX;
+/** How far ahead an expiry may lie: some 4,400 years. */
+export const EXPIRE_IN_MS_MAX = 2 ** 47;
+/** Entries in one page of a list, unless told. */
+export const LIST_LIMIT_DEFAULT = 100;
+/** Characters of JSON in one page of a list. The entry that passes it is the page's last. */
+export const LIST_CHARS_MAX = 4_194_304;
+/** Decimal digits of a bigint: more cannot fit into a value. */
+export const BIGINT_DIGITS_MAX = 157_827;
+/** Characters of an `x-request-id` that is taken over from the client. */
+export const REQUEST_ID_CHARS_MAX = 128;
+/** What `Retry-After` says when a new leader or a free queue is a matter of moments. */
+export const RETRY_SOON_S = 1;
+/** What `Retry-After` says when room comes only as remembered idempotency keys expire. */
+export const RETRY_LATER_S = 10;

@@ -1,0 +1,127 @@
+/**
+ * Builds every answer of the doors, so that each carries a request id and the same few headers, without
+ * a chain of middleware on the hot path.
+ *
+ * @module
+ */
+import { type Value, ValueEncoding } from "../kv/types.ts";
+import { REQUEST_ID_CHARS_MAX } from "./limits.ts";
+import { type HttpProblem, problemBody, PROBLEMS, retryAfterS } from "./problem.ts";
+import { type ShownEncoding, showValue } from "./value_json.ts";
+
+const REQUEST_ID = /^[A-Za-z0-9._:/+=@-]+$/;
+
+export class Replies {
+  readonly #idPrefix: string;
+  #issued = 0;
+
+  /** @param idPrefix tells this node's ids, in this run of it, from all others. */
+  constructor(idPrefix: string) {
+    this.#idPrefix = idPrefix;
+  }
+
+  /**
+   * The id of a request: the client's own `x-request-id` if that is harmless, else the next of a
+   * counter. Call it once a request.
+   */
+  idOf(request: Request): string {
+    const given = request.headers.get("x-request-id");
+    if (given !== null && given.length <= REQUEST_ID_CHARS_MAX && REQUEST_ID.test(given)) {
+      return given;
+    }
+    this.#issued += 1;
+    return this.#idPrefix + this.#issued.toString(36);
+  }
+
+  /** An answer without an ETag: `json` is the whole body. */
+  json(request: Request, status: number, json: string): Response {
+    return new Response(json, {
+      status,
+      headers: {
+        "content-type": "application/json",
+        "cache-control": "no-cache",
+        "x-content-type-options": "nosniff",
+        "x-request-id": this.idOf(request),
+      },
+    });
+  }
+
+  text(request: Request, text: string): Response {
+    return new Response(text, {
+      headers: {
+        "content-type": "text/plain; charset=utf-8",
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        "x-request-id": this.idOf(request),
+      },
+    });
+  }
+
+  /** What a write of one key answers. `versionstamp` is 20 hex digits. */
+  written(request: Request, versionstamp: string): Response {
+    return new Response(`{"versionstamp":"${versionstamp}"}`, {
+      headers: {
+        "content-type": "application/json",
+        "etag": `"${versionstamp}"`,
+        "x-content-type-options": "nosniff",
+        "x-request-id": this.idOf(request),
+      },
+    });
+  }
+
+  /** What a read of one key answers. */
+  value(request: Request, versionstamp: string, value: Value): Response {
+    if (value.encoding === ValueEncoding.Bytes) {
+      return this.#value(request, versionstamp, "application/octet-stream", "bytes", value.data);
+    }
+    const { encoding, json } = showValue(value);
+    return this.#value(request, versionstamp, "application/json", encoding, json);
+  }
+
+  #value(
+    request: Request,
+    versionstamp: string,
+    contentType: string,
+    encoding: ShownEncoding,
+    body: string | Uint8Array,
+  ): Response {
+    return new Response(body as BodyInit, {
+      headers: {
+        "content-type": contentType,
+        "etag": `"${versionstamp}"`,
+        "cache-control": "no-cache",
+        "x-content-type-options": "nosniff",
+        "x-kvorum-encoding": encoding,
+        "x-request-id": this.idOf(request),
+      },
+    });
+  }
+
+  notModified(request: Request, versionstamp: string): Response {
+    return new Response(null, {
+      status: 304,
+      headers: {
+        "etag": `"${versionstamp}"`,
+        "cache-control": "no-cache",
+        "x-content-type-options": "nosniff",
+        "x-request-id": this.idOf(request),
+      },
+    });
+  }
+
+  /** @param requestId from `idOf`, so that a log line and the answer carry the same. */
+  problem(requestId: string, problem: HttpProblem): Response {
+    const seconds = retryAfterS(problem.code);
+    return new Response(problemBody(problem.code, problem.message, requestId), {
+      status: PROBLEMS[problem.code].status,
+      headers: {
+        "content-type": "application/problem+json",
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        "x-request-id": requestId,
+        ...(seconds === null ? {} : { "retry-after": String(seconds) }),
+        ...problem.headers,
+      },
+    });
+  }
+}
