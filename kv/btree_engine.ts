@@ -1,6 +1,11 @@
 /**
- * The ordered map in memory: a B+ tree whose clone is O(1) and copies nodes on write, so that a
- * snapshot can be read at leisure while the store goes on.
+ * The ordered map in memory: a B+ tree for order, whose clone is O(1) and copies nodes on write, and a
+ * hash map beside it for single keys.
+ *
+ * Both lead to the same cells. Replacing a record writes to its cell and touches neither tree nor map,
+ * unless a clone shares the cell: then the key gets a cell of its own first. So a snapshot can be read
+ * at leisure while the store goes on, and a write to a known key costs one look into a hash map
+ * (docs/decisions/0005-store.md has the figures).
  *
  * @module
  */
@@ -13,15 +18,36 @@ import type { EncodedKey } from "./types.ts";
 export const BTree = sortedBTree.default;
 export type BTree<K, V> = sortedBTree.default<K, V>;
 
-/** Keys in a node; measured: 64 and 128 are alike, 32 is slower. */
+/** Keys in a node. */
 const NODE_KEYS_MAX = 64;
+
+/** Says which engine may write to a cell: compared by identity, renewed at each clone. */
+class Owner {}
+
+class Cell {
+  record: StoredRecord;
+  readonly owner: Owner;
+
+  constructor(record: StoredRecord, owner: Owner) {
+    this.record = record;
+    this.owner = owner;
+  }
+}
 
 /** See {@linkcode Engine}. */
 export class BTreeEngine implements Engine {
-  readonly #tree: BTree<EncodedKey, StoredRecord>;
+  readonly #tree: BTree<EncodedKey, Cell>;
+  /** Undefined in a clone until a single key is asked for: a snapshot only scans. */
+  #cells: Map<EncodedKey, Cell> | undefined;
+  #owner = new Owner();
 
-  constructor(tree?: BTree<EncodedKey, StoredRecord>) {
-    this.#tree = tree ?? new BTree<EncodedKey, StoredRecord>(undefined, compare, NODE_KEYS_MAX);
+  private constructor(tree: BTree<EncodedKey, Cell>) {
+    this.#tree = tree;
+  }
+
+  /** An empty map. */
+  static empty(): BTreeEngine {
+    return new BTreeEngine(new BTree<EncodedKey, Cell>(undefined, compare, NODE_KEYS_MAX));
   }
 
   get size(): number {
@@ -29,15 +55,23 @@ export class BTreeEngine implements Engine {
   }
 
   get(key: EncodedKey): StoredRecord | undefined {
-    return this.#tree.get(key);
+    return this.#byKey().get(key)?.record;
   }
 
   set(record: StoredRecord): void {
-    this.#tree.set(record.key, record);
+    const cells = this.#byKey();
+    const cell = cells.get(record.key);
+    if (cell !== undefined && cell.owner === this.#owner) {
+      cell.record = record;
+      return;
+    }
+    const own = new Cell(record, this.#owner);
+    cells.set(record.key, own);
+    this.#tree.set(record.key, own);
   }
 
   delete(key: EncodedKey): boolean {
-    return this.#tree.delete(key);
+    return this.#byKey().delete(key) && this.#tree.delete(key);
   }
 
   scan(
@@ -49,17 +83,27 @@ export class BTreeEngine implements Engine {
     // The iterators reuse one array for all pairs.
     if (reverse) {
       const pairs = this.#tree.entriesReversed(end ?? undefined, [], end !== null);
-      for (const [key, record] of pairs) {
-        if (key < start || !visit(record)) return;
+      for (const [key, cell] of pairs) {
+        if (key < start || !visit(cell.record)) return;
       }
     } else {
-      for (const [key, record] of this.#tree.entries(start, [])) {
-        if (end !== null && key >= end || !visit(record)) return;
+      for (const [key, cell] of this.#tree.entries(start, [])) {
+        if (end !== null && key >= end || !visit(cell.record)) return;
       }
     }
   }
 
   clone(): BTreeEngine {
+    // From now on the cells of both belong to neither.
+    this.#owner = new Owner();
     return new BTreeEngine(this.#tree.clone());
+  }
+
+  #byKey(): Map<EncodedKey, Cell> {
+    if (this.#cells === undefined) {
+      this.#cells = new Map();
+      for (const [key, cell] of this.#tree.entries(undefined, [])) this.#cells.set(key, cell);
+    }
+    return this.#cells;
   }
 }

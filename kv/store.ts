@@ -74,7 +74,7 @@ export class Store {
   #timeMs = 0;
 
   constructor(options: StoreOptions = {}) {
-    this.#records = new Records(options.engine ?? new BTreeEngine(), this.#hash);
+    this.#records = new Records(options.engine ?? BTreeEngine.empty(), this.#hash);
     this.#idempotency = new Idempotency(this.#hash, options.idempotencyKeysMax);
   }
 
