@@ -1,0 +1,62 @@
+/** Which commands a call of `deno task test` becomes. */
+import { assert, assertEquals, assertFalse } from "@std/assert";
+import { plan, type Run, select } from "../../tools/test_run/plan.ts";
+
+const surroundings = { denoPath: "/bin/deno", scratch: "/s" };
+
+function planFor(args: string[], hasProcessSuites = true): Run[] {
+  return plan(select(args), surroundings, hasProcessSuites);
+}
+
+/** The paths of a run: what stands behind its flags. */
+function pathsOf(run: Run): string[] {
+  return run.args.slice(1).filter((arg) => arg.startsWith("tests"));
+}
+
+Deno.test("plan() runs everything: in-process suites in parallel, then processes serially", () => {
+  const [first, second, ...rest] = planFor([]);
+  assertEquals(rest, []);
+  assertEquals(pathsOf(first!), ["tests"]);
+  assert(first!.args.includes("--parallel"));
+  assert(first!.args.includes("--ignore=tests/cluster"));
+  assertEquals(pathsOf(second!), ["tests/cluster"]);
+  assertFalse(second!.args.includes("--parallel"));
+});
+
+Deno.test("plan() does without process suites where there are none", () => {
+  assertEquals(planFor([], false).map((run) => run.name), ["in-process"]);
+});
+
+Deno.test("plan() runs only what is named", () => {
+  assertEquals(planFor(["tests/raft", "./tests/kv/store_test.ts"]).map(pathsOf), [
+    ["tests/raft", "tests/kv/store_test.ts"],
+  ]);
+  assertEquals(planFor(["tests/cluster/"]).map(pathsOf), [["tests/cluster"]]);
+  assertEquals(planFor(["tests/cluster/election_test.ts", "tests/raft"]).map(pathsOf), [
+    ["tests/raft"],
+    ["tests/cluster/election_test.ts"],
+  ]);
+  assertEquals(planFor(["tests/"]).map(pathsOf), [["tests"], ["tests/cluster"]]);
+});
+
+Deno.test("plan() passes flags on to every run, with their values", () => {
+  for (const run of planFor(["--filter", "step() grants", "--fail-fast", "--seed=5"])) {
+    const at = run.args.indexOf("--filter");
+    assertEquals(run.args.slice(at, at + 4), [
+      "--filter",
+      "step() grants",
+      "--fail-fast",
+      "--seed=5",
+    ]);
+  }
+});
+
+Deno.test("plan() permits writing to the scratch directory and running Deno only", () => {
+  for (const run of planFor([])) {
+    assert(run.args.includes("--no-prompt"));
+    assert(run.args.includes("--allow-write=/s"));
+    assert(run.args.includes("--allow-run=/bin/deno"));
+    assert(run.args.includes("--allow-net=127.0.0.1"));
+    assertFalse(run.args.some((arg) => arg === "-A" || arg === "--allow-all"));
+  }
+});
