@@ -12,8 +12,10 @@ import { systemEnv } from "./actors/env.ts";
 import { ConfigError, type NodeConfig, resolveNodeConfig } from "./cli/config.ts";
 import { GROUP_DEFAULT, InvariantError, nodeId } from "./raft/types.ts";
 import { createApp } from "./routes/app.ts";
-import { checkKvMode, openKvLogStore } from "./storage/kv_log_store.ts";
+import { refuseVolatileKv } from "./storage/disk.ts";
+import { openKvLogStore } from "./storage/kv_log_store.ts";
 import { CorruptLog, Fenced, WrongIdentity } from "./storage/types.ts";
+import type { TransportEvent } from "./transport/events.ts";
 import { createTcpTransport } from "./transport/tcp.ts";
 
 /** How long a stopping node goes on with the requests that it has taken. */
@@ -32,7 +34,8 @@ function log(level: Level, text: string): void {
 
 /** The cluster's id where none was given: the same for all nodes that were given the same founders. */
 async function deriveClusterId(config: NodeConfig): Promise<string> {
-  const founders = config.peers.map((peer) => `${peer.id}=${peer.peerHost}:${peer.peerPort}`).sort();
+  const founders = config.peers.map((peer) => `${peer.id}=${peer.peerHost}:${peer.peerPort}`)
+    .sort();
   const bytes = new TextEncoder().encode(founders.join(","));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   digest[6] = digest[6] & 0x0f | 0x80; // UUID version 8, "custom" (RFC 9562)
@@ -101,6 +104,31 @@ function logNode(event: NodeEvent): void {
   }
 }
 
+/** What an operator must know of the peers. That connections come and go is in the metrics, not here. */
+function logTransport(event: TransportEvent): void {
+  switch (event.type) {
+    case "refused": {
+      const who = event.peer ?? event.remote;
+      const text = event.byPeer ? `${who} refused this node` : `refused a connection of ${who}`;
+      return log("warn", `${text}: ${event.reason}`);
+    }
+    case "malformed":
+      return log("warn", `closed the connection of ${event.peer}: ${describe(event.error)}`);
+    case "handler-failed":
+    case "accept-failed":
+      return log("error", `${event.type}: ${describe(event.error)}`);
+    case "connected":
+      if (event.direction === "outgoing") log("info", `connected to ${event.peer}`);
+      return;
+    case "disconnected":
+      if (event.direction === "outgoing") log("info", `lost ${event.peer}: ${event.reason}`);
+      return;
+    case "unreachable":
+    case "dropped":
+      return;
+  }
+}
+
 function describe(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
@@ -125,7 +153,7 @@ function stopRequested(config: NodeConfig): Promise<string> {
 
 async function main(): Promise<number> {
   const config = resolveNodeConfig(Deno.args, Deno.env.get, Deno.readTextFileSync);
-  checkKvMode(Deno.env.get("DENO_KV_DB_MODE"));
+  refuseVolatileKv(Deno.env.get("DENO_KV_DB_MODE"));
   const clusterId = config.clusterId ?? await deriveClusterId(config);
   const stop = stopRequested(config);
   const node = start(config, clusterId);

@@ -19,13 +19,13 @@ import { NotServing } from "./outcomes.ts";
 import { Proposals } from "./proposals.ts";
 import { type PendingRead, Reads } from "./reads.ts";
 import { TICK_MS } from "./limits_replica.ts";
-import { Turn } from "./turn.ts";
-import { type Core, createCore, step } from "../raft/mod.ts";
+import { Turn } from "./replica_turn.ts";
+import { type Core, createCore, recovered } from "../raft/core.ts";
+import { step } from "../raft/step.ts";
 import {
   type Configuration,
   EntryKind,
   type GroupId,
-  InvariantError,
   type LogIndex,
   type NodeId,
 } from "../raft/types.ts";
@@ -33,7 +33,7 @@ import type { Effect } from "../raft/effect.ts";
 import type { Message } from "../raft/message.ts";
 import type { LogStore } from "../storage/types.ts";
 import type { ReadQuery, ReadResult } from "../kv/types.ts";
-import { encodeClock } from "../kv/command.ts";
+import { CommandKind, commandKind, encodeClock } from "../kv/command.ts";
 import { Store } from "../kv/store.ts";
 
 export type ReplicaMessage =
@@ -133,8 +133,7 @@ export function createReplica(
       return state;
     },
     commit(state) {
-      if (!state.turn.isDirty && !state.turn.repaired) return;
-      return makeDurable(state);
+      if (state.turn.isDirty) return makeDurable(state);
     },
     released(state, ctx) {
       release(state, ctx, options);
@@ -190,7 +189,9 @@ async function start(options: ReplicaOptions, ctx: ReplicaCtx): Promise<State> {
     untold: false,
     continuing: false,
   };
+  perform(state, recovered(core), ctx, options);
   applyCommitted(state, ctx);
+  if (state.turn.isDirty) continueSoon(state, ctx);
   return state;
 }
 
@@ -260,7 +261,11 @@ function onRead(state: State, read: PendingRead, timeMs: number): void {
 
 /** Whether a leader that read now would show what is already due. */
 function mustExpireFirst(state: State, timeMs: number): boolean {
-  return state.core.role === "leader" && state.store.nextExpiryMs() <= timeMs;
+  return state.core.role === "leader" && isDue(state.store.nextExpiryMs(), timeMs);
+}
+
+function isDue(expiryMs: number | null, timeMs: number): boolean {
+  return expiryMs !== null && expiryMs <= timeMs;
 }
 
 function defer(state: State, untilMs: number, run: Deferred["run"]): void {
@@ -274,7 +279,7 @@ function defer(state: State, untilMs: number, run: Deferred["run"]): void {
 function expire(state: State, timeMs: number, ctx: ReplicaCtx, options: ReplicaOptions): void {
   const { core, store } = state;
   const inFlight = state.clockTerm === core.term && state.clockIndex > store.index;
-  if (core.role === "leader" && !inFlight && store.nextExpiryMs() <= timeMs) {
+  if (core.role === "leader" && !inFlight && isDue(store.nextExpiryMs(), timeMs)) {
     const effects = step(core, { type: "propose", commands: [encodeClock()], timeMs });
     for (const effect of effects) {
       if (effect.type !== "accepted") continue;
@@ -290,7 +295,7 @@ function expire(state: State, timeMs: number, ctx: ReplicaCtx, options: ReplicaO
 function isExpiredUpTo(state: State): boolean {
   const first = state.expiring[0];
   if (first === undefined) return false;
-  return state.core.role !== "leader" || state.store.nextExpiryMs() > first.untilMs;
+  return state.core.role !== "leader" || !isDue(state.store.nextExpiryMs(), first.untilMs);
 }
 
 function propose(state: State, timeMs: number, ctx: ReplicaCtx, options: ReplicaOptions): void {
@@ -445,16 +450,12 @@ function applyCommitted(state: State, ctx: ReplicaCtx): void {
   const { core, store, proposals } = state;
   const last = minIndex(state.commitIndex, state.durableIndex);
   for (let index = store.index + 1; index <= last; index++) {
-    const entry = core.log.at(index as LogIndex);
-    if (entry === undefined) {
-      throw new InvariantError(`Cannot apply entry ${index}: it is not in the log`);
-    }
-    const applied = store.apply(
-      entry.index,
-      entry.timeMs,
-      entry.kind === EntryKind.Command ? entry.data : null,
-    );
-    proposals.applied(applied.session, applied.sequence, applied.result);
+    const { timeMs, kind, data } = core.log.entry(index as LogIndex);
+    const isCommand = kind === EntryKind.Command;
+    const applied = store.apply({ index, timeMs, data, isCommand });
+    if (!isCommand) continue;
+    if (commandKind(data) === CommandKind.OpenSession) proposals.sessionOpened(applied.session);
+    else proposals.applied(applied.session, applied.sequence, applied.result);
   }
   answerReads(state, ctx);
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { Turn } from "../../actors/turn.ts";
+import { Turn } from "../../actors/replica_turn.ts";
 import { type Entry, EntryKind, logIndex, nodeId, term } from "../../raft/types.ts";
 
 function entry(index: number, ofTerm = 1): Entry {
@@ -20,10 +20,6 @@ function truncate(from: number, ...entries: Entry[]) {
   return { type: "persist", hardState: null, truncateFrom: logIndex(from), entries } as const;
 }
 
-function indexes(turn: Turn): string[] {
-  return turn.takeBatch().entries.map((entry) => `${entry.index}@${entry.term}`);
-}
-
 Deno.test("Turn hands a single array of entries through unchanged, so that its encoding is shared", () => {
   const turn = new Turn();
   const entries = [entry(1), entry(2)];
@@ -31,35 +27,33 @@ Deno.test("Turn hands a single array of entries through unchanged, so that its e
   assertStrictEquals(turn.takeBatch().entries, entries);
 });
 
-Deno.test("Turn appends several persists in order and leaves the core's arrays alone", () => {
+Deno.test("Turn merges what its steps persist, in order", () => {
+  const turn = new Turn();
+  turn.persist(append(entry(5), entry(6), entry(7)));
+  turn.persist(truncate(6, entry(6, 2)));
+  const batch = turn.takeBatch();
+  assertEquals(batch.entries.map((e) => [e.index as number, e.term as number]), [[5, 1], [6, 2]]);
+  assertEquals(batch.truncateFrom, null); // Nothing from 6 on had reached the disk.
+});
+
+Deno.test("Turn keeps the lowest truncation that reaches the disk", () => {
+  const turn = new Turn();
+  turn.persist(truncate(6, entry(6, 2), entry(7, 2)));
+  turn.persist(truncate(7, entry(7, 3)));
+  turn.persist(truncate(4, entry(4, 4)));
+  const batch = turn.takeBatch();
+  assertEquals(batch.truncateFrom, logIndex(4));
+  assertEquals(batch.entries.map((e) => [e.index as number, e.term as number]), [[4, 4]]);
+});
+
+Deno.test("Turn leaves the core's arrays alone when it merges", () => {
   const turn = new Turn();
   const first = [entry(1)];
   turn.persist({ type: "persist", hardState: null, truncateFrom: null, entries: first });
   turn.persist(append(entry(2), entry(3)));
   turn.persist(append(entry(4)));
-  assertEquals(indexes(turn), ["1@1", "2@1", "3@1", "4@1"]);
+  assertEquals(turn.takeBatch().entries.map((e) => e.index as number), [1, 2, 3, 4]);
   assertEquals(first.length, 1);
-});
-
-Deno.test("Turn drops what a later truncation of the same turn takes back", () => {
-  const turn = new Turn();
-  turn.persist(append(entry(5), entry(6), entry(7)));
-  turn.persist(truncate(6, entry(6, 2)));
-  const batch = turn.takeBatch();
-  assertEquals(batch.truncateFrom, null); // Nothing from 6 on had reached the disk.
-  assertEquals(batch.entries.map((e) => [e.index as number, e.term as number]), [[5, 1], [6, 2]]);
-});
-
-Deno.test("Turn keeps the lowest of several truncations", () => {
-  const turn = new Turn();
-  turn.persist(truncate(4, entry(4, 2)));
-  turn.persist(truncate(6));
-  assertEquals(turn.takeBatch().truncateFrom, logIndex(4));
-  turn.persist(truncate(6, entry(6, 3), entry(7, 3)));
-  turn.persist(truncate(4, entry(4, 4)));
-  const batch = turn.takeBatch();
-  assertEquals(batch.truncateFrom, logIndex(4));
-  assertEquals(batch.entries.map((e) => e.index as number), [4]);
 });
 
 Deno.test("Turn keeps the newest hard state, and is clean once its batch was taken", () => {
