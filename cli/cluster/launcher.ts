@@ -7,7 +7,7 @@
  */
 import { UsageError } from "../args.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "../exit_codes.ts";
-import { DRAIN_MS, READY_REPORT_MS } from "../limits.ts";
+import { DRAIN_MS } from "../limits.ts";
 import { NODE_ENTRY } from "../node_command.ts";
 import { pause } from "../pause.ts";
 import { watchStopSignals } from "../signals.ts";
@@ -23,7 +23,7 @@ import {
   requireFreePorts,
 } from "./options.ts";
 import { Output } from "./output.ts";
-import { untilReady, type Waiting } from "./readiness.ts";
+import { announceReady } from "./readiness.ts";
 
 /** A terminal that takes nothing is waited for so long at the end. */
 const FLUSH_MS = 1000;
@@ -93,7 +93,7 @@ async function supervise(
         ...nodes.map((node) => [node.id, node.url, String(node.pid)]),
       ]),
     );
-    const announced = announceReady(nodes, output, over.signal);
+    const announced = announceReady(nodes, over.signal, (text) => output.say(text));
     await Promise.all(nodes.map((node) => node.ended));
     over.abort();
     await announced;
@@ -125,26 +125,4 @@ async function stopAll(nodes: readonly NodeProcess[], output: Output): Promise<v
     output.say(`${node.id} did not stop within ${DRAIN_MS} ms: killing it`);
     node.stop("SIGKILL");
   }
-}
-
-/** Prints `cluster ready` when it is; and now and then, as long as it is not, what is waited for. */
-async function announceReady(
-  nodes: readonly NodeProcess[],
-  output: Output,
-  signal: AbortSignal,
-): Promise<void> {
-  let reportMs = performance.now() + READY_REPORT_MS;
-  const waiting = await untilReady(nodes, signal, (waiting) => {
-    if (performance.now() < reportMs) return;
-    reportMs = performance.now() + READY_REPORT_MS;
-    output.say(`not ready yet: ${describeWaiting(waiting)}`);
-  });
-  if (waiting === null) return;
-  output.say("cluster ready");
-  if (waiting.length > 0) output.say(`a quorum serves; ${describeWaiting(waiting)}`);
-}
-
-function describeWaiting(waiting: Waiting): string {
-  if (waiting.length === 0) return "the nodes do not agree on a leader";
-  return waiting.map((probe) => `${probe.id} ${probe.detail}`).join("; ");
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { READY_POLL_MS, READY_PROBE_MS, READY_STRAGGLERS_MS } from "../limits.ts";
+import { READY_POLL_MS, READY_PROBE_MS, READY_REPORT_MS, READY_STRAGGLERS_MS } from "../limits.ts";
 import { pause } from "../pause.ts";
 
 /** What one node said of itself. */
@@ -16,8 +16,22 @@ export interface Probe {
   readonly detail: string;
 }
 
-/** The names of the nodes that do not serve yet, and why; empty once the cluster is whole. */
-export type Waiting = readonly Probe[];
+/** Who is asked. */
+export interface Asked {
+  readonly id: string;
+  readonly url: string;
+}
+
+/** See cli/limits.ts. */
+export interface Patience {
+  readonly stragglersMs: number;
+  readonly reportMs: number;
+}
+
+const patienceDefault: Patience = {
+  stragglersMs: READY_STRAGGLERS_MS,
+  reportMs: READY_REPORT_MS,
+};
 
 /**
  * Judges a round of answers: `"ready"` if all nodes serve under one leader, `"quorum"` if enough of
@@ -33,33 +47,46 @@ export function judge(probes: readonly Probe[]): "ready" | "quorum" | "waiting" 
 }
 
 /**
- * Asks all nodes until the cluster serves writes. If a quorum does and the others do not follow
- * within a while, that is enough.
+ * Says `cluster ready` once it serves writes; until then, now and then, what is waited for. If a quorum
+ * serves and the other nodes do not follow within a while, that is enough.
  *
- * @returns the nodes that do not serve, or null if `signal` ended the wait.
+ * @param signal ends the wait.
  */
-export async function untilReady(
-  nodes: readonly { readonly id: string; readonly url: string }[],
+export async function announceReady(
+  nodes: readonly Asked[],
   signal: AbortSignal,
-  onRound: (waiting: Waiting) => void,
-): Promise<Waiting | null> {
+  say: (text: string) => void,
+  patience: Patience = patienceDefault,
+): Promise<void> {
+  let reportAtMs = performance.now() + patience.reportMs;
   let quorumSinceMs: number | null = null;
   while (!signal.aborted) {
-    const probes = await Promise.all(nodes.map((node) => probe(node.id, node.url, signal)));
+    const probes = await Promise.all(nodes.map((node) => probe(node, signal)));
+    if (signal.aborted) return;
     const verdict = judge(probes);
-    const waiting = probes.filter((probe) => !probe.ready);
-    if (verdict === "ready") return waiting;
-    if (verdict === "waiting") quorumSinceMs = null;
-    else quorumSinceMs ??= performance.now();
-    const quorumMs = quorumSinceMs === null ? 0 : performance.now() - quorumSinceMs;
-    if (quorumMs >= READY_STRAGGLERS_MS) return waiting;
-    onRound(waiting);
+    const nowMs = performance.now();
+    quorumSinceMs = verdict === "quorum" ? quorumSinceMs ?? nowMs : null;
+    const isLate = quorumSinceMs !== null && nowMs - quorumSinceMs >= patience.stragglersMs;
+    if (verdict === "ready" || isLate) {
+      say("cluster ready");
+      if (verdict === "quorum") say(`a quorum serves; still missing: ${describeMissing(probes)}`);
+      return;
+    }
+    if (nowMs >= reportAtMs) {
+      say(`not ready yet: ${describeMissing(probes)}`);
+      reportAtMs = nowMs + patience.reportMs;
+    }
     await pause(READY_POLL_MS, signal);
   }
-  return null;
 }
 
-async function probe(id: string, url: string, signal: AbortSignal): Promise<Probe> {
+function describeMissing(probes: readonly Probe[]): string {
+  const missing = probes.filter((probe) => !probe.ready);
+  if (missing.length === 0) return "the nodes do not agree on a leader";
+  return missing.map((probe) => `${probe.id} ${probe.detail}`).join("; ");
+}
+
+async function probe({ id, url }: Asked, signal: AbortSignal): Promise<Probe> {
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(READY_PROBE_MS)]);
   try {
     const readiness = await fetch(`${url}/readyz`, { signal: bounded });

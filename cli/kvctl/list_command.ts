@@ -91,16 +91,14 @@ function readLimit(text: string): number {
 
 function entryLine(entry: Entry): string {
   const key = keyText(entry.key);
-  return "value" in entry ? `${key}\t${valueText(entry.value)}` : key;
+  return "value" in entry ? `${key}\t${valueText(entry)}` : key;
 }
 
 /** A value on one line: JSON, except for bytes that are readable text. */
-function valueText(value: unknown): string {
-  const isBytes = typeof value === "object" && value !== null && "bytes" in value &&
-    typeof value.bytes === "string";
-  if (isBytes) {
+function valueText({ value, encoding }: Entry): string {
+  if (encoding === "bytes") {
     try {
-      const bytes = Uint8Array.fromBase64(value.bytes as string);
+      const bytes = Uint8Array.fromBase64((value as { bytes: string }).bytes);
       const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
       if (!/\p{Cc}/u.test(text)) return text;
     } catch {
