@@ -83,6 +83,7 @@ interface Config {
   readonly tasks?: Readonly<Record<string, string | { readonly command?: string }>>;
   readonly lint?: { readonly plugins?: readonly string[] };
   readonly lock?: { readonly frozen?: boolean };
+  readonly test?: { readonly sanitizeOps?: boolean; readonly sanitizeResources?: boolean };
 }
 
 /** Judges the text of `deno.json`. */
@@ -100,6 +101,10 @@ export function judgeConfig(path: string, text: string): Complaint[] {
   }
   if (config.lock?.frozen !== true) {
     complaints.push({ path, message: "the lock is not frozen: a task could change it unseen" });
+  }
+  // Off by default since Deno 2.8.
+  if (!config.test?.sanitizeOps || !config.test.sanitizeResources) {
+    complaints.push({ path, message: "tests may leak timers and resources unseen" });
   }
   return complaints;
 }

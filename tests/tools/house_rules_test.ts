@@ -63,6 +63,7 @@ function config(command: string): string {
     tasks: { x: { description: "d", command } },
     lint: { plugins: ["./tools/lint/plugin.ts"] },
     lock: { frozen: true },
+    test: { sanitizeOps: true, sanitizeResources: true },
   });
 }
 
@@ -94,8 +95,8 @@ Deno.test("judgeConfig() has nothing against narrow tasks", () => {
   );
 });
 
-Deno.test("judgeConfig() wants the plugin and the frozen lock", () => {
-  assertEquals(judgeConfig("deno.json", "{}").length, 2);
+Deno.test("judgeConfig() wants the plugin, the frozen lock and the sanitizers", () => {
+  assertEquals(judgeConfig("deno.json", "{}").length, 3);
 });
 
 Deno.test("checkProject() finds a bad file in a directory, and skips what is no source", async () => {

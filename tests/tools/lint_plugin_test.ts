@@ -1,6 +1,7 @@
 /** The lint plugin of the house: each rule red on bad fixtures, and green on the good ones beside. */
 import { assertEquals } from "@std/assert";
 import plugin from "../../tools/lint/plugin.ts";
+import { FUNCTION_LINES_MAX } from "../../tools/lint/short_functions.ts";
 
 /** The names of the rules that a fixture breaks, without the plugin's own. */
 function broken(path: string, source: string): string[] {
@@ -139,6 +140,8 @@ const notWhole: readonly string[] = [
   "Deno.test('x', { sanitizeOps: false }, () => {});",
   "Deno.test('x', { sanitizeResources: false }, () => {});",
   "Deno.test('x', { sanitizeExit: false }, () => {});",
+  "Deno.test.sanitizer({ ops: false });",
+  "Deno.test.sanitizer({ ops: true, resources: false });",
   "t.step({ name: 'x', ignore: true, fn() {} });",
   "Deno.bench({ name: 'x', only: true, fn() {} });",
   "Deno.bench.only('x', () => {});",
@@ -157,4 +160,15 @@ Deno.test("house/whole-tests lets a test depend on what the machine has", () => 
     Deno.test("z", (t) => { t.step("s", () => {}); x.only(1); });
   `;
   assertEquals(broken("tests/x_test.ts", source), []);
+});
+
+Deno.test("house/short-functions counts the lines of functions, methods and arrow functions", () => {
+  const body = (lines: number) => `{\n${"x();\n".repeat(lines - 2)}}`;
+  for (const start of ["function f() ", "const f = () => ", "class A { f() "]) {
+    const end = start.startsWith("class") ? " }" : "";
+    const ofLines = (lines: number) => start + body(lines) + end;
+    assertEquals(broken("kv/x.ts", ofLines(FUNCTION_LINES_MAX)), []);
+    assertEquals(broken("kv/x.ts", ofLines(FUNCTION_LINES_MAX + 1)), ["short-functions"]);
+    assertEquals(broken("tests/kv/x_test.ts", ofLines(FUNCTION_LINES_MAX + 1)), []);
+  }
 });

@@ -8,6 +8,7 @@
 import { ambientInput } from "./ambient.ts";
 import { layers } from "./layers.ts";
 import { pure } from "./pure.ts";
+import { shortFunctions } from "./short_functions.ts";
 import { wholeTests } from "./whole_tests.ts";
 
 const plugin: Deno.lint.Plugin = {
@@ -16,6 +17,7 @@ const plugin: Deno.lint.Plugin = {
     "ambient": ambientInput,
     "layers": layers,
     "pure": pure,
+    "short-functions": shortFunctions,
     "whole-tests": wholeTests,
   },
 };

@@ -13,6 +13,9 @@ const forbiddenWhenFalse: readonly string[] = [
   "sanitizeOps",
   "sanitizeResources",
   "sanitizeExit",
+  // The same for a whole module: `Deno.test.sanitizer({ ops: false })`.
+  "ops",
+  "resources",
 ];
 
 /** Reports focused and disabled tests and benchmarks, and sanitizers that are switched off. */
@@ -37,10 +40,11 @@ export const wholeTests: Deno.lint.Rule = {
   },
 };
 
-/** `Deno.test`, `Deno.bench`, `t.step`. */
+/** `Deno.test`, `Deno.bench`, `t.step`, `Deno.test.sanitizer`. */
 function isTestCall(callee: Deno.lint.Node): boolean {
   if (callee.type !== "MemberExpression" || callee.property.type !== "Identifier") return false;
   const method = callee.property.name;
+  if (method === "sanitizer") return isTestCall(callee.object);
   return method === "step" || (isDeno(callee.object) && (method === "test" || method === "bench"));
 }
 
