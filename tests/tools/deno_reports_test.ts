@@ -51,13 +51,15 @@ for (const { what, source, counts } of files) {
     const reportPath = `${directory}/report.xml`;
     await Deno.writeTextFile(path, source);
     const { code } = await new Deno.Command(Deno.execPath(), {
-      // The process that dies ends itself, for which Deno asks for the permission to run anything.
       args: [
         "test",
         "--no-config",
         "--no-prompt",
-        `--junit-path=${reportPath}`,
+        // The process that dies ends itself, which takes the permission to run anything.
         "--allow-run",
+        "--sanitize-ops",
+        "--sanitize-resources",
+        `--junit-path=${reportPath}`,
         path,
       ],
       stdout: "null",
