@@ -83,7 +83,10 @@ async function write(door: Door, request: Request, mutation: Mutation): Promise<
     idempotencyKey: idempotencyKey(request.headers),
   });
   if (result.status === "applied") {
-    return door.replies.written(request, formatVersionstamp(result.versionstamp));
+    const versionstamp = formatVersionstamp(result.versionstamp);
+    return mutation.type === "delete"
+      ? door.replies.json(request, 200, `{"versionstamp":"${versionstamp}"}`)
+      : door.replies.written(request, versionstamp);
   }
   throw new HttpProblem(
     "precondition-failed",

@@ -11,6 +11,12 @@ import { type ShownEncoding, showValue } from "./value_json.ts";
 
 const REQUEST_ID = /^[A-Za-z0-9._:/+=@-]+$/;
 
+/**
+ * The server compresses what a client takes compressed, and then makes the ETag a weak one, with which
+ * If-Match cannot do anything. An answer with an ETag therefore forbids that.
+ */
+const REVALIDATE_UNCHANGED = "no-cache, no-transform";
+
 export class Replies {
   readonly #idPrefix: string;
   #issued = 0;
@@ -57,7 +63,7 @@ export class Replies {
     });
   }
 
-  /** What a write of one key answers. `versionstamp` is 20 hex digits. */
+  /** What a write of one key's value answers. `versionstamp` is 20 hex digits. */
   written(request: Request, versionstamp: string): Response {
     return new Response(`{"versionstamp":"${versionstamp}"}`, {
       headers: {
@@ -89,7 +95,7 @@ export class Replies {
       headers: {
         "content-type": contentType,
         "etag": `"${versionstamp}"`,
-        "cache-control": "no-cache",
+        "cache-control": REVALIDATE_UNCHANGED,
         "x-content-type-options": "nosniff",
         "x-kvorum-encoding": encoding,
         "x-request-id": this.idOf(request),
@@ -102,7 +108,7 @@ export class Replies {
       status: 304,
       headers: {
         "etag": `"${versionstamp}"`,
-        "cache-control": "no-cache",
+        "cache-control": REVALIDATE_UNCHANGED,
         "x-content-type-options": "nosniff",
         "x-request-id": this.idOf(request),
       },
