@@ -49,7 +49,7 @@ export class Outgoing {
   }
 
   get connected(): boolean {
-    return this.#link !== null;
+    return this.#link?.open === true;
   }
 
   get queuedBytes(): number {
@@ -58,7 +58,8 @@ export class Outgoing {
 
   send(group: GroupId, message: Message): boolean {
     const { counters, limits } = this.#context;
-    if (this.#link === null) return counters.drop(this.#peer, "not-connected");
+    const link = this.#link;
+    if (link === null || !link.open) return counters.drop(this.#peer, "not-connected");
     let parts: EncodedMessage;
     try {
       parts = encodeParts(group, message, FRAME_HEADER_BYTES);
@@ -69,8 +70,8 @@ export class Outgoing {
     const bodyBytes = head.length - FRAME_HEADER_BYTES + (tail === null ? 0 : tail.length);
     if (bodyBytes > limits.frameBytesMax) return counters.drop(this.#peer, "too-large");
     setFrameLength(head, bodyBytes);
-    if (!this.#link.queue.push(head, tail)) return counters.drop(this.#peer, "queue-full");
-    this.#link.counters.dropping = null;
+    if (!link.queue.push(head, tail)) return counters.drop(this.#peer, "queue-full");
+    link.counters.dropping = null;
     return true;
   }
 
@@ -180,6 +181,10 @@ class OutgoingLink implements SendQueueOwner {
     this.queue = new SendQueue(socket, context.limits, this.counters, this);
   }
 
+  get open(): boolean {
+    return !this.#closed;
+  }
+
   /** Serves the connection to its end. Never rejects. */
   async run(): Promise<void> {
     await this.#listen();
@@ -187,6 +192,7 @@ class OutgoingLink implements SendQueueOwner {
   }
 
   check(nowMs: number, forgive: boolean): void {
+    if (this.#closed) return;
     if (forgive) {
       if (this.#probedMs !== null) this.#probedMs = nowMs;
       this.queue.forgive(nowMs);

@@ -79,7 +79,7 @@ export class SendQueue {
   push(head: Uint8Array, tail: Uint8Array | null): boolean {
     const bytes = head.length + (tail === null ? 0 : tail.length);
     if (
-      this.#messages >= this.#limits.queueMessagesMax ||
+      this.#closed || this.#messages >= this.#limits.queueMessagesMax ||
       this.#bytes + bytes > this.#limits.queueBytesMax
     ) return false;
     this.#messages += 1;

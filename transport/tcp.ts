@@ -246,7 +246,8 @@ class PeerTcp implements TcpTransport, IncomingOwner {
     this.#checkTimer = env.setTimer(() => {
       const nowMs = env.now();
       // A process that was stopped, or busy, for so long must not blame its peers for the silence.
-      const forgive = nowMs - setMs > limits.probeMs + limits.silenceMs / 2;
+      const lateMs = nowMs - setMs - limits.probeMs;
+      const forgive = lateMs > Math.min(limits.silenceMs, limits.writeStallMs) / 2;
       for (const outgoing of this.#outgoing.values()) outgoing.check(nowMs, forgive);
       for (const incoming of this.#incoming.values()) incoming.check(nowMs, forgive);
       this.#checkLater();
