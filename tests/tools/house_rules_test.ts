@@ -31,8 +31,10 @@ Deno.test("judgeSource() counts lines, and grants tests more", () => {
   assertEquals(messages("tests/kv/store_test.ts", lines(TEST_LINES_MAX + 1)).length, 1);
 });
 
-Deno.test("judgeSource() wants a header", () => {
+Deno.test("judgeSource() wants a header, except of a suite of tests", () => {
   assertEquals(messages("kv/store.ts", "export const x = 1;\n").length, 1);
+  assertEquals(messages("tests/cluster/harness.ts", "export const x = 1;\n").length, 1);
+  assertEquals(messages("tests/kv/store_test.ts", "export const x = 1;\n").length, 0);
 });
 
 Deno.test("judgeSource() wants snake_case names", () => {
