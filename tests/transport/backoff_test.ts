@@ -1,3 +1,8 @@
+/**
+ * The waits between attempts: how long, and how they end.
+ *
+ * @module
+ */
 import { assert, assertEquals } from "@std/assert";
 import { backoffMs, Pause } from "../../transport/backoff.ts";
 import { ManualEnv } from "./harness.ts";

@@ -1,3 +1,8 @@
+/**
+ * The message codec: round trips, the pinned form of version 1, refusals, and fuzzing.
+ *
+ * @module
+ */
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { encodeEntries } from "../../raft/entry_codec.ts";

@@ -1,3 +1,8 @@
+/**
+ * Frames on a byte stream, over streams that are cut anywhere.
+ *
+ * @module
+ */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import {

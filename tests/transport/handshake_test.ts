@@ -1,3 +1,9 @@
+/**
+ * What a node lets in and what it takes for a peer: handshakes and first frames over real sockets,
+ * with the other end in the test's hand and a clock that only the test moves.
+ *
+ * @module
+ */
 import { assertEquals } from "@std/assert";
 import { nodeId } from "../../raft/types.ts";
 import { createTcpTransport, type TcpTransport } from "../../transport/tcp.ts";

@@ -1,3 +1,8 @@
+/**
+ * The memory network: the transport contract, then its faults under a virtual clock.
+ *
+ * @module
+ */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { NodeId } from "../../raft/types.ts";
 import { createMemoryNetwork, type Link, type MemoryNetwork } from "../../transport/memory.ts";

@@ -1,3 +1,8 @@
+/**
+ * The queue before a connection: gathering, limits, partial and failed writes.
+ *
+ * @module
+ */
 import { assert, assertEquals } from "@std/assert";
 import { PeerCounters } from "../../transport/counters.ts";
 import { PROBE } from "../../transport/frame.ts";

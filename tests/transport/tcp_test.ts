@@ -1,3 +1,9 @@
+/**
+ * The TCP transport: the transport contract over real sockets, then what only TCP has: backoff,
+ * probes, stalls, prompt notice of a loss. Nothing waits for real time to pass.
+ *
+ * @module
+ */
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
 import { type NodeId, nodeId } from "../../raft/types.ts";
 import type { TcpLimits } from "../../transport/limits.ts";
