@@ -8,7 +8,7 @@ import { CorruptLog, Fenced, StorageFull, UnsupportedFormat, WrongIdentity } fro
 
 const FULL = /database or disk is full|no space left on device|ENOSPC|os error 28|quota exceeded/i;
 const CORRUPT =
-  /malformed|file is not a database|database corrupt|no such (table|column)|disk image|unsupported file format/i;
+  /malformed|file is not a database|database corrupt|no such (table|column)|disk image|unsupported file format|invalid column type/i;
 
 /** The error of this project that says the same, with the original as its cause; or the original. */
 export function storageError(error: unknown, doing: string): unknown {

@@ -20,6 +20,10 @@ export const FENCE_ATTEMPTS_MAX = 10;
 export const ID_BYTES_MAX = 256;
 /** Bytes of one of the two slots of the mark: a page, so that no write of one touches the other. */
 export const MARK_SLOT_BYTES = 4096;
+/** How long the syncs of the mark may block the event loop, smoothed; longer ones leave it free. */
+export const BLOCKING_SYNC_MS_MAX = 0.4;
+/** One in so many syncs blocks even so, to notice that the disk has become fast. */
+export const SYNC_PROBE_INTERVAL = 64;
 
 /** What the splitting of a batch goes by. Tests make them small. */
 export interface AtomicLimits {

@@ -1,10 +1,15 @@
 /**
  * The mark as a file of two slots, beside the KV file.
  *
+ * Its sync stands in the way of every answer, so that it matters how it is waited for. To block the
+ * event loop saves two changes of thread and, on a busy loop, the wait for the loop to come round; but
+ * on a slow disk it stops everything else for as long. So it blocks where syncs were seen to be short
+ * (docs/decisions/0004-storage.md has the figures).
+ *
  * @module
  */
 import { syncDirectory } from "./directory.ts";
-import { MARK_SLOT_BYTES } from "./limits.ts";
+import { BLOCKING_SYNC_MS_MAX, MARK_SLOT_BYTES, SYNC_PROBE_INTERVAL } from "./limits.ts";
 import {
   encodeSlot,
   type Mark,
@@ -57,6 +62,7 @@ export class MarkFile implements MarkPlace {
 class OpenMark implements Mark {
   readonly #file: Deno.FsFile;
   readonly #slot: SlotBuffer;
+  readonly #pace = new SyncPace();
 
   constructor(file: Deno.FsFile, content: MarkContent) {
     this.#file = file;
@@ -66,8 +72,11 @@ class OpenMark implements Mark {
   async write(state: Uint8Array, seq: number): Promise<void> {
     this.#file.seekSync((seq % MARK_SLOTS) * MARK_SLOT_BYTES, Deno.SeekMode.Start);
     this.#file.writeSync(this.#slot.encode(state));
-    // The file keeps its size, so that this writes one page and no metadata.
-    await this.#file.syncData();
+    // The file keeps its size, so that a sync of the data alone writes one page and no metadata.
+    if (!this.#pace.blocks()) return await this.#file.syncData();
+    const startMs = performance.now();
+    this.#file.syncDataSync();
+    this.#pace.blocked(performance.now() - startMs);
   }
 
   setDamaged(damaged: boolean): void {
@@ -76,5 +85,22 @@ class OpenMark implements Mark {
 
   close(): void {
     this.#file.close();
+  }
+}
+
+/** Says whether the next sync may block, from how long those took that did. */
+export class SyncPace {
+  #smoothedMs = 0;
+  #free = 0;
+
+  /** True while blocking syncs are short, and now and then besides, to see whether they are again. */
+  blocks(): boolean {
+    if (this.#smoothedMs <= BLOCKING_SYNC_MS_MAX) return true;
+    return ++this.#free % SYNC_PROBE_INTERVAL === 0;
+  }
+
+  /** Notes how long a blocking sync took. */
+  blocked(tookMs: number): void {
+    this.#smoothedMs += (tookMs - this.#smoothedMs) / 8;
   }
 }

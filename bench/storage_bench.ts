@@ -1,0 +1,160 @@
+/**
+ * What the log costs: the checksum, one commit and the ways of making the mark durable, and reading
+ * 100,000 entries back.
+ *
+ * Run: `deno bench --allow-read --allow-write bench/storage_bench.ts`. It works in a temporary
+ * directory, so that TMPDIR must be on the disk in question: on a tmpfs a sync costs nothing.
+ *
+ * @module
+ */
+import { type Entry, EntryKind, GROUP_DEFAULT, logIndex, term } from "../raft/types.ts";
+import { LOG_EMPTY } from "../storage/block_codec.ts";
+import { encodeBlock } from "../storage/block_codec.ts";
+import { crc32c } from "../storage/crc32c.ts";
+import { type Disk, diskAt } from "../storage/disk.ts";
+import { KvLogStore, openKvLogStore } from "../storage/kv_log_store.ts";
+import { MARK_SLOT_BYTES } from "../storage/limits.ts";
+import { encodeSlot, type Mark } from "../storage/mark.ts";
+import { encodeState, STATE_EMPTY } from "../storage/record_codec.ts";
+import { encodeEntries } from "../raft/entry_codec.ts";
+
+const BATCH_ENTRIES = 64;
+const DATA_BYTES = 256;
+const RECOVERY_ENTRIES = 100_000;
+/** The other work of an event loop, done beside commits: so many pieces of so long. */
+const WORK_PIECES = 20;
+const WORK_PIECE_US = 20;
+
+const identity = { clusterId: "bench", nodeId: "n1" };
+const owner = { group: GROUP_DEFAULT, identity };
+const root = Deno.makeTempDirSync({ prefix: "kvorum-bench-" });
+globalThis.addEventListener("unload", () => Deno.removeSync(root, { recursive: true }));
+
+function entriesFrom(firstIndex: number, count: number): Entry[] {
+  return Array.from({ length: count }, (_, i) => ({
+    term: term(1),
+    index: logIndex(firstIndex + i),
+    timeMs: 1_700_000_000_000 + i,
+    kind: EntryKind.Command,
+    data: new Uint8Array(DATA_BYTES).fill(i),
+  }));
+}
+
+function benchChecksum(): void {
+  const block = crypto.getRandomValues(new Uint8Array(60 * 1024));
+  Deno.bench("crc32c: 60 KiB", { group: "bytes" }, () => {
+    crc32c(block);
+  });
+  const entries = entriesFrom(1, BATCH_ENTRIES);
+  const payload = encodeEntries(entries);
+  Deno.bench(
+    `encodeBlock(): ${BATCH_ENTRIES} entries of ${DATA_BYTES} B`,
+    { group: "bytes" },
+    () => {
+      encodeBlock(LOG_EMPTY, BATCH_ENTRIES, payload, term(1), 60 * 1024);
+    },
+  );
+}
+
+/** The ways of writing a mark that were weighed; the store's own is in mark_file.ts. */
+type MarkWay = "none" | "own" | "unsynced" | "blocking" | "awaited" | "overlapped";
+
+class BenchMark implements Mark {
+  readonly #file: Deno.FsFile;
+  readonly #way: MarkWay;
+  readonly #slot = encodeSlot({ identity, boot: 1, damaged: false, state: STATE_EMPTY });
+
+  constructor(path: string, way: MarkWay) {
+    this.#file = Deno.openSync(path, { create: true, write: true });
+    this.#file.writeSync(new Uint8Array(2 * MARK_SLOT_BYTES));
+    this.#file.syncSync();
+    this.#way = way;
+  }
+
+  async write(_state: Uint8Array, seq: number): Promise<void> {
+    this.#file.seekSync((seq % 2) * MARK_SLOT_BYTES, Deno.SeekMode.Start);
+    this.#file.writeSync(this.#slot);
+    if (this.#way === "blocking") this.#file.syncDataSync();
+    if (this.#way === "awaited" || this.#way === "overlapped") await this.#file.syncData();
+  }
+
+  setDamaged(): void {}
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+function diskWith(way: MarkWay): Disk {
+  const directory = `${root}/${way}-${crypto.randomUUID()}`;
+  const disk = diskAt(directory, GROUP_DEFAULT);
+  if (way === "own") return disk;
+  if (way === "none" || way === "overlapped") return { openKv: () => disk.openKv(), marks: null };
+  return {
+    openKv: () => disk.openKv(),
+    marks: {
+      read: () => Promise.resolve(null),
+      create: () => Promise.resolve(new BenchMark(`${directory}/mark`, way)),
+    },
+  };
+}
+
+async function work(): Promise<void> {
+  for (let i = 0; i < WORK_PIECES; i++) {
+    const endMs = performance.now() + WORK_PIECE_US / 1000;
+    while (performance.now() < endMs);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** One commit of 64 entries, on an idle event loop or beside other work. */
+async function benchCommit(way: MarkWay, busy: boolean): Promise<void> {
+  const store = new KvLogStore(diskWith(way), owner);
+  await store.open();
+  const beside = way === "overlapped" ? new BenchMark(`${root}/beside-${busy}`, way) : null;
+  let next = 1;
+  const commit = async () => {
+    const entries = entriesFrom(next, BATCH_ENTRIES);
+    next += BATCH_ENTRIES;
+    const written = store.commit({ hardState: null, truncateFrom: null, entries });
+    if (beside === null) return await written;
+    await Promise.all([written, beside.write(encodeState(STATE_EMPTY), next)]);
+  };
+  Deno.bench(`${busy ? "busy" : "idle"} loop, mark ${way}`, {
+    group: busy ? "commit beside other work" : "commit",
+    baseline: way === "own",
+  }, async () => {
+    await (busy ? Promise.all([commit(), work()]) : commit());
+  });
+}
+
+async function benchRecovery(name: string, perCommit: number): Promise<void> {
+  const directory = `${root}/${name}`;
+  const store = openKvLogStore({ directory, ...owner });
+  await store.open();
+  for (let next = 1; next <= RECOVERY_ENTRIES; next += perCommit) {
+    await store.commit({
+      hardState: null,
+      truncateFrom: null,
+      entries: entriesFrom(next, perCommit),
+    });
+  }
+  await store.close();
+  Deno.bench(`open(): ${RECOVERY_ENTRIES} entries, ${perCommit} a commit`, {
+    group: "recovery",
+    n: 5,
+    warmup: 1,
+  }, async () => {
+    await store.open();
+    await store.close();
+  });
+}
+
+benchChecksum();
+for (const busy of [false, true]) {
+  for (const way of ["own", "none", "unsynced", "blocking", "awaited", "overlapped"] as const) {
+    await benchCommit(way, busy);
+  }
+}
+await benchRecovery("packed", 200);
+await benchRecovery("one-by-one", 1);

@@ -1,0 +1,9 @@
+/**
+ * The contract of stores, held by each of them.
+ *
+ * @module
+ */
+import { contractSuite } from "./contract.ts";
+import { PLACE_KINDS } from "./places.ts";
+
+for (const kind of PLACE_KINDS) contractSuite(kind);

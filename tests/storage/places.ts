@@ -1,0 +1,175 @@
+/**
+ * Places where a log can be kept, for suites that run against each kind of store, and entries to
+ * keep there.
+ *
+ * @module
+ */
+import {
+  type Entry,
+  EntryKind,
+  GROUP_DEFAULT,
+  type HardState,
+  logIndex,
+  nodeId,
+  term,
+} from "../../raft/types.ts";
+import { type Disk, diskAt } from "../../storage/disk.ts";
+import { KvLogStore, openKvLogStore } from "../../storage/kv_log_store.ts";
+import { ATOMIC_LIMITS, type AtomicLimits } from "../../storage/limits.ts";
+import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
+import type { Identity, LogBatch, LogStore, Recovery } from "../../storage/types.ts";
+
+export const IDENTITY: Identity = { clusterId: "a cluster", nodeId: "n1" };
+export const OWNER = { group: GROUP_DEFAULT, identity: IDENTITY };
+
+/** Limits so small that nearly every batch takes several blocks and several atomics. */
+export const LIMITS_TINY: AtomicLimits = {
+  blockPayloadBytesMax: 100,
+  atomicMutationsMax: 9,
+  atomicBytesMax: 1500,
+};
+
+/** One set of data that outlives the stores that use it. */
+export interface Place {
+  store(identity?: Identity): LogStore;
+  remove(): Promise<void>;
+}
+
+export interface PlaceKind {
+  readonly name: string;
+  make(): Promise<Place>;
+}
+
+/** A database that stays when a store closes it, since one in memory lives no longer than its handle. */
+export class KeptKv implements Disk {
+  readonly marks = null;
+  readonly #kv: Deno.Kv;
+
+  constructor(kv: Deno.Kv) {
+    this.#kv = kv;
+  }
+
+  openKv(): Promise<Deno.Kv> {
+    return Promise.resolve(withKv(this.#kv, { close: () => {} }));
+  }
+}
+
+/** The database with some methods replaced. */
+export function withKv(kv: Deno.Kv, replaced: Partial<Deno.Kv>): Deno.Kv {
+  return new Proxy(kv, {
+    get(target, name) {
+      if (name in replaced) return Reflect.get(replaced, name);
+      const member = Reflect.get(target, name, target);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+}
+
+export const MEMORY_TWIN: PlaceKind = {
+  name: "memory twin",
+  make() {
+    const disk = new MemoryDisk();
+    return Promise.resolve({
+      store: (identity = IDENTITY) => new MemoryLogStore(disk, identity),
+      remove: () => Promise.resolve(),
+    });
+  },
+};
+
+export const KV_MEMORY: PlaceKind = {
+  name: "Deno KV :memory:",
+  async make() {
+    const kv = await diskAt(":memory:", GROUP_DEFAULT).openKv();
+    return {
+      store: (identity = IDENTITY) => new KvLogStore(new KeptKv(kv), { ...OWNER, identity }),
+      remove: () => Promise.resolve(kv.close()),
+    };
+  },
+};
+
+export const KV_FILE: PlaceKind = {
+  name: "Deno KV file",
+  async make() {
+    const directory = await Deno.makeTempDir({ prefix: "kvorum-log-" });
+    return {
+      store: (identity = IDENTITY) => openKvLogStore({ directory, ...OWNER, identity }),
+      remove: () => Deno.remove(directory, { recursive: true }),
+    };
+  },
+};
+
+export const KV_FILE_TINY: PlaceKind = kvFileWith("Deno KV file, everything split", LIMITS_TINY);
+
+export function kvFileWith(name: string, limits: AtomicLimits): PlaceKind {
+  return {
+    name,
+    async make() {
+      const directory = await Deno.makeTempDir({ prefix: "kvorum-log-" });
+      const disk = diskAt(directory, GROUP_DEFAULT);
+      return {
+        store: (identity = IDENTITY) =>
+          new KvLogStore(disk, { ...OWNER, identity }, { ...ATOMIC_LIMITS, ...limits }),
+        remove: () => Deno.remove(directory, { recursive: true }),
+      };
+    },
+  };
+}
+
+export const PLACE_KINDS: readonly PlaceKind[] = [MEMORY_TWIN, KV_MEMORY, KV_FILE, KV_FILE_TINY];
+
+/** An entry with data that depend on its index and term. */
+export function entry(index: number, termOf = 1, dataBytes = 20): Entry {
+  return {
+    term: term(termOf),
+    index: logIndex(index),
+    timeMs: 1_700_000_000_000 + index,
+    kind: EntryKind.Command,
+    data: new Uint8Array(dataBytes).fill(index * 31 + termOf),
+  };
+}
+
+/** `count` entries from `first`. */
+export function entries(first: number, count: number, termOf = 1, dataBytes = 20): Entry[] {
+  return Array.from({ length: count }, (_, i) => entry(first + i, termOf, dataBytes));
+}
+
+export function hardState(termOf: number, vote: string | null = null, commit = 0): HardState {
+  return {
+    term: term(termOf),
+    vote: vote === null ? null : nodeId(vote),
+    commit: logIndex(commit),
+  };
+}
+
+/** A batch with nothing but what is given. */
+export function batch(
+  given: { hardState?: HardState; truncateFrom?: number; entries?: readonly Entry[] },
+): LogBatch {
+  return {
+    hardState: given.hardState ?? null,
+    truncateFrom: given.truncateFrom === undefined ? null : logIndex(given.truncateFrom),
+    entries: given.entries ?? [],
+  };
+}
+
+/** What a store finds, opened and closed again. */
+export async function reread(store: LogStore): Promise<Recovery> {
+  try {
+    return await store.open();
+  } finally {
+    await store.close();
+  }
+}
+
+/** Runs with a place of the kind and removes it. */
+export async function withPlace(
+  kind: PlaceKind,
+  act: (place: Place) => Promise<void>,
+): Promise<void> {
+  const place = await kind.make();
+  try {
+    await act(place);
+  } finally {
+    await place.remove();
+  }
+}
