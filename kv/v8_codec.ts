@@ -27,6 +27,8 @@ const TAG_BIGINT = 0x5a;
 /** V8 writes a bigint in whole digits of 64 bits. */
 const BIGINT_DIGIT_BYTES = 8;
 
+const VARINT_BYTES_MAX = 5;
+
 /** Serializes a number or a bigint: the bytes depend on nothing but the value (all NaN are one). */
 export function encodeV8(value: number | bigint): Uint8Array<ArrayBuffer> {
   if (typeof value === "bigint") return encodeBigInt(value);
@@ -99,7 +101,7 @@ function decodeBigInt(bytes: Uint8Array, at: number): bigint | null {
   const bitfield = readVarint(bytes, at);
   if (bitfield === null) return null;
   const size = bitfield.value >>> 1;
-  if (bitfield.end + size > bytes.length) return null;
+  if (bitfield.end + size > bytes.length || bitfield.value === 1) return null;
   const bigEndian = bytes.slice(bitfield.end, bitfield.end + size).reverse();
   const magnitude = size === 0 ? 0n : BigInt("0x" + bigEndian.toHex());
   return bitfield.value % 2 === 1 ? -magnitude : magnitude;
@@ -117,15 +119,14 @@ function writeVarint(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = rest;
 }
 
-/** Reads an unsigned 32-bit varint; like V8, drops what does not fit into 32 bits. */
+/** Reads an unsigned 32-bit varint of at most 5 bytes; like V8, drops the bits beyond the 32nd. */
 function readVarint(bytes: Uint8Array, start: number): { value: number; end: number } | null {
   let value = 0;
-  let shift = 0;
-  for (let at = start; at < bytes.length; at++) {
-    const byte = bytes[at]!;
-    if (shift < 32) value |= (byte & 0x7f) << shift;
-    shift += 7;
-    if (byte < 0x80) return { value: value >>> 0, end: at + 1 };
+  for (let i = 0; i < VARINT_BYTES_MAX; i++) {
+    const byte = bytes[start + i];
+    if (byte === undefined) return null;
+    value |= (byte & 0x7f) << 7 * i;
+    if (byte < 0x80) return { value: value >>> 0, end: start + i + 1 };
   }
   return null;
 }
