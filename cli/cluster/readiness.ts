@@ -69,7 +69,7 @@ export async function announceReady(
     const isLate = quorumSinceMs !== null && nowMs - quorumSinceMs >= patience.stragglersMs;
     if (verdict === "ready" || isLate) {
       say("cluster ready");
-      if (verdict === "quorum") say(`a quorum serves; still missing: ${describeMissing(probes)}`);
+      if (verdict === "quorum") say(`a quorum serves, but not all: ${describeMissing(probes)}`);
       return;
     }
     if (nowMs >= reportAtMs) {
@@ -104,7 +104,7 @@ async function probe({ id, url }: Asked, signal: AbortSignal): Promise<Probe> {
 
 function describeFailure(error: unknown): string {
   // fetch reports a refused or broken connection as a TypeError, the time limit as a DOMException.
-  if (error instanceof TypeError) return "does not answer yet";
+  if (error instanceof TypeError) return "does not answer";
   if (error instanceof DOMException) return `did not answer within ${READY_PROBE_MS} ms`;
   return "gives an answer that cannot be read";
 }
