@@ -282,7 +282,7 @@ export class Cell implements GateExit {
 
   readonly #turn = (): void => {
     this.#isScheduled = false;
-    if (this.phase !== "running" || this.isInTurn) return;
+    if (this.phase !== "running") return;
     this.#turnStartedMs = this.runtime.env.now();
     const batch = this.mailbox.drain(this.#turnMessagesMax, this.#turnStartedMs, this.#onDrop);
     if (batch.length === 0) return this.rest();

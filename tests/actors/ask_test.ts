@@ -368,6 +368,56 @@ Deno.test("an ask whose turn is over holds nobody up any more", async () => {
   await close();
 });
 
+for (const how of ["was answered within the turn", "was put by a turn that failed"]) {
+  Deno.test(`an ask that ${how} holds nobody up any more`, async () => {
+    const { env, system, close } = newWorld();
+    const fails = how === "was put by a turn that failed";
+    const log: string[] = [];
+    const refs: Record<string, Ref<Go>> = {};
+    // Answers at once if asked well; in any case asks a back, 50 ms later, in a turn of its own.
+    refs.b = system.spawn<Go, null>("b", {
+      init(ctx) {
+        ctx.setTimer({ go: true }, { delayMs: 50 });
+        return null;
+      },
+      async receive(state, batch, ctx) {
+        for (const message of batch) {
+          if ("reply" in message) {
+            if (!fails) ctx.reply(message.reply, "b");
+          } else {
+            const asked = ctx.ask<Go, string>(refs.a, question, { timeoutMs });
+            log.push(`b got ${await asked.catch((error) => error.name)}`);
+          }
+        }
+        return state;
+      },
+    });
+    refs.a = system.spawn<Go, null>("a", {
+      init: () => null,
+      async receive(state, batch, ctx) {
+        for (const message of batch) {
+          if ("reply" in message) {
+            ctx.reply(message.reply, "a");
+            continue;
+          }
+          const asked = ctx.ask<Go, string>(refs.b, question, { timeoutMs });
+          if (fails) {
+            asked.catch(() => {});
+            throw new Error("fail");
+          }
+          log.push(`a got ${await asked}`);
+          await pause(ctx, 100);
+        }
+        return state;
+      },
+    }, { supervision: { backoffMinMs: 200, backoffMaxMs: 200 } });
+    refs.a.tell({ go: true });
+    await env.advance(500);
+    assertEquals(log, fails ? ["b got a"] : ["a got b", "b got a"]);
+    await close();
+  });
+}
+
 Deno.test("an actor that fails or stops fails the questions it kept from earlier turns", async () => {
   for (const end of ["fail", "stop"] as const) {
     const { env, system, close } = newWorld();

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { ActorFailed } from "../../actors/errors.ts";
 import { systemEnv } from "../../actors/env.ts";
+import { GATE_OUTPUTS_MAX } from "../../actors/limits.ts";
 import { createSystem } from "../../actors/system.ts";
 import type { Behavior, Ref, Reply } from "../../actors/types.ts";
 import { each, newWorld, pause, probe, type Question, question, recorder } from "./world.ts";
@@ -332,5 +333,23 @@ Deno.test("a reply that this runtime did not make is refused with TypeError, in 
   ref.tell("go");
   await env.runUntilIdle();
   assertInstanceOf(eventsOf("fault")[0].error, TypeError);
+  await close();
+});
+
+Deno.test("a turn that emits more than GATE_OUTPUTS_MAX fails; turns below it go on for ever", async () => {
+  const { env, system, eventsOf, close } = newWorld();
+  let ran = 0;
+  const ref = system.spawn<number, null>(
+    "chatty",
+    each((outputs, ctx) => {
+      for (let i = 0; i < outputs; i++) ctx.after(() => ran++);
+    }),
+    { mailbox: { turnMessagesMax: 1 } },
+  );
+  const half = GATE_OUTPUTS_MAX / 2;
+  for (const outputs of [GATE_OUTPUTS_MAX + 1, half, half, half]) ref.tell(outputs);
+  await env.advance(1_000);
+  assertEquals(eventsOf("fault").map(({ error }) => (error as Error).name), ["RangeError"]);
+  assertEquals(ran, 3 * half);
   await close();
 });

@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { ActorFailed, ActorStopped } from "../../actors/errors.ts";
 import { STOP_GRACE_MS } from "../../actors/limits.ts";
-import type { Behavior, Reply } from "../../actors/types.ts";
+import type { Behavior, Reply, StopReason } from "../../actors/types.ts";
 import {
   assertNothingHeld,
   each,
@@ -121,6 +121,38 @@ Deno.test("a stop waits for the questions that an actor keeps, and fails them at
   await close();
 });
 
+Deno.test("a stop ends as soon as the last kept question ends, also by its own deadline or abort", async () => {
+  for (const how of ["deadline", "abort"]) {
+    const { env, system, close } = newWorld();
+    const ref = system.spawn<Question, null>("keeper", each(() => {}));
+    const controller = new AbortController();
+    const options = { timeoutMs: how === "deadline" ? 80 : 60_000, signal: controller.signal };
+    const answer = probe(ref.ask<string>(question, options));
+    await env.runUntilIdle();
+    const stopped = probe(system.stop(10_000));
+    await env.advance(79);
+    assertEquals(stopped.state, "pending");
+    if (how === "abort") controller.abort();
+    await env.advance(1);
+    assertEquals([answer.state, stopped.value], ["rejected", "drained"]);
+    await close();
+  }
+});
+
+Deno.test("a stop rejects queued asks before it waits for onStop", async () => {
+  const { env, system, close } = newWorld();
+  const ref = system.spawn<Question | "stop", null>("slow to close", {
+    ...each<Question | "stop">((_message, ctx) => ctx.stop()),
+    onStop: () => new Promise((resolve) => void env.setTimer(resolve, 500)),
+  }, { mailbox: { turnMessagesMax: 1 } });
+  ref.tell("stop");
+  const queued = probe(ref.ask<string>(question, { timeoutMs: 60_000 }));
+  await env.runUntilIdle();
+  assertEquals(system.inspect(ref).phase, "stopping");
+  assertInstanceOf(queued.error, ActorStopped);
+  await close();
+});
+
 Deno.test("a stop rejects queued asks as certainly not executed", async () => {
   const { env, system, eventsOf, close } = newWorld();
   const ref = system.spawn<Question, null>("slow", {
@@ -166,6 +198,31 @@ for (const where of ["init", "receive", "commit", "onStop"] as const) {
     await close();
   });
 }
+
+Deno.test("a child that begins to stop late does not prolong its parent's grace", async () => {
+  const { env, system, eventsOf, close } = newWorld();
+  const ref = system.spawn<string, null>("parent", {
+    init(ctx) {
+      ctx.spawn<string, null>("stuck", {
+        init: () => null,
+        receive: () => new Promise<never>(() => {}),
+      }).tell("go");
+      return null;
+    },
+    async receive(state, _batch, ctx) {
+      await pause(ctx, 900);
+      return state;
+    },
+  });
+  await env.runUntilIdle();
+  ref.tell("go");
+  await env.runUntilIdle();
+  const stopped = probe(system.stop(0));
+  await env.advance(STOP_GRACE_MS);
+  assertEquals(stopped.state, "resolved");
+  assertEquals(eventsOf("stopped").map(({ actor }) => actor), ["parent/stuck", "parent"]);
+  await close();
+});
 
 Deno.test("a turn that was given up shows nothing when it ends after all, and closes its state then", async () => {
   const { env, system, close } = newWorld();
@@ -218,11 +275,13 @@ Deno.test("children stop before their parent, and onStop is awaited", async () =
 Deno.test("an actor stopped while it waits for its restart stops, and serves no more", async () => {
   const { env, system, close } = newWorld();
   let inits = 0;
+  const endings: StopReason[] = [];
   const ref = system.spawn<string, null>("actor", {
     init: () => (inits++, null),
     receive() {
       throw new Error("fail");
     },
+    onStop: (_state, why) => void endings.push(why),
   }, { supervision: { backoffMinMs: 1_000, backoffMaxMs: 1_000 } });
   ref.tell("fail");
   await env.advance(10);
@@ -230,6 +289,7 @@ Deno.test("an actor stopped while it waits for its restart stops, and serves no 
   const stopped = probe(system.stop(20));
   await env.advance(5_000);
   assertEquals([stopped.value, inits, system.counters().deadLettered], ["cut", 1, 1]);
+  assertEquals(endings, ["fault"], "each life ends once");
   await close();
 });
 

@@ -242,6 +242,31 @@ Deno.test("a watch tells once, also of an actor that has already stopped, and en
   await close();
 });
 
+Deno.test("a watch signal of a failed life that was still queued is not delivered to the next", async () => {
+  const { env, system, close } = newWorld();
+  const target = system.spawn<string, null>("target", each((_m, ctx) => ctx.stop()));
+  const seen: string[] = [];
+  const watcher = system.spawn<string, null>("watcher", {
+    init: () => null,
+    async receive(state, batch, ctx) {
+      seen.push(...batch);
+      if (batch[0] !== "fail") return state;
+      ctx.watch(target, (why) => `stopped: ${why}`);
+      await pause(ctx, 100);
+      throw new Error("fail");
+    },
+  });
+  watcher.tell("fail");
+  await env.runUntilIdle();
+  target.tell("stop");
+  await env.advance(50);
+  assertEquals(system.inspect(watcher).controlDepth, 1);
+  await env.advance(1_000);
+  assertEquals(seen, ["fail"]);
+  assertEquals(system.counters().cancelled, 1);
+  await close();
+});
+
 Deno.test("a child's name is its parent's and its own, taken while it lives and free afterwards", async () => {
   const { env, system, close } = newWorld();
   const names: string[] = [];
