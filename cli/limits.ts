@@ -11,6 +11,15 @@ export const PORT_MAX = 65_535;
 /** The launcher's peer ports are its HTTP ports plus this. */
 export const PEER_PORT_OFFSET = 1000;
 
+/**
+ * The ports from 1024 that no browser and no `fetch` connects to (Fetch standard, "port blocking").
+ * A node there would run, and no client would reach it.
+ */
+export const PORTS_BLOCKED: ReadonlySet<number> = new Set(
+  [1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669]
+    .concat([6679, 6697, 10080]),
+);
+
 /** The launcher asks the nodes so often whether they serve. */
 export const READY_POLL_MS = 50;
 /** One such question takes at most so long: a paused node accepts connections but never answers. */

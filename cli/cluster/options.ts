@@ -5,7 +5,7 @@
  */
 import { readArguments, UsageError, wholeNumber } from "../args.ts";
 import type { NodeConfig } from "../config.ts";
-import { CLUSTER_SIZE_MAX, PEER_PORT_OFFSET, PORT_MAX } from "../limits.ts";
+import { CLUSTER_SIZE_MAX, PEER_PORT_OFFSET, PORT_MAX, PORTS_BLOCKED } from "../limits.ts";
 
 /** All nodes of a launched cluster are on this machine and reachable from nowhere else. */
 export const CLUSTER_HOST = "127.0.0.1";
@@ -62,6 +62,13 @@ export function readClusterOptions(args: readonly string[]): ClusterOptions {
       `--base-port must be a whole number from 1 to ${basePortMax}, so that the highest peer ` +
         `port is at most ${PORT_MAX}, not ${portText}`,
     );
+  }
+  for (let port = basePort ?? 0; port < (basePort ?? 0) + (size ?? 0); port++) {
+    if (PORTS_BLOCKED.has(port)) {
+      problems.push(
+        `--base-port ${portText} comes to port ${port}, which browsers and fetch refuse`,
+      );
+    }
   }
   const data = values.get("data") ?? "./data";
   // Deno's permission flags take a comma as the end of a path.

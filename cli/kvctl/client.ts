@@ -7,7 +7,7 @@
  * @module
  */
 import { pause } from "../pause.ts";
-import { ROUND_PAUSE_MAX_MS, ROUND_PAUSE_MIN_MS } from "./limits.ts";
+import { ROUND_MIN_MS, ROUND_PAUSE_MAX_MS, ROUND_PAUSE_MIN_MS } from "./limits.ts";
 
 /** A request that came to nothing, or to a refusal. */
 export class CallFailed extends Error {
@@ -82,7 +82,7 @@ export class ClusterClient {
     const failures = new Map<string, Passing>();
     let mayHaveWorked = false;
     let pauseMs = ROUND_PAUSE_MIN_MS;
-    do {
+    for (;;) {
       let retryAfterMs = 0;
       for (let i = 0; i < this.urls.length; i++) {
         // A node that takes the request and never answers (paused, cut off) must leave time to ask others.
@@ -96,10 +96,13 @@ export class ClusterClient {
         retryAfterMs = Math.max(retryAfterMs, outcome.retryAfterMs);
         this.#current = (this.#current + 1) % this.urls.length;
       }
-      const leftMs = Math.max(0, endMs - performance.now());
-      await pause(Math.min(Math.max(pauseMs, retryAfterMs), leftMs), new AbortController().signal);
+      const leftMs = endMs - performance.now();
+      // The last pause is a short one: better one more round than a wait for nothing.
+      const waitMs = Math.max(retryAfterMs, Math.min(pauseMs, leftMs / 2));
+      if (leftMs - waitMs < ROUND_MIN_MS) break;
+      await pause(waitMs, new AbortController().signal);
       pauseMs = Math.min(pauseMs * 2, ROUND_PAUSE_MAX_MS);
-    } while (performance.now() < endMs);
+    }
     throw gaveUp(call, failures, mayHaveWorked && call.method !== "GET", this.timeoutMs);
   }
 }
@@ -167,9 +170,11 @@ async function attempt(url: string, call: Call, timeoutMs: number): Promise<Answ
 }
 
 function describeBreak(error: unknown): { why: string; mayHaveWorked: boolean } {
-  const text = error instanceof Error ? error.message : String(error);
-  // How fetch words a failure that came before anything was sent.
-  if (text.includes("client error (Connect)") || text.includes("dns error")) {
+  if (!(error instanceof TypeError)) throw error;
+  // Deno 2.9 says only "fetch failed", and why in the cause.
+  const text = error.cause instanceof Error ? error.cause.message : error.message;
+  // How it words a failure that came before anything was sent. Anything else may have come after.
+  if (text.includes("client error (Connect)") || text.includes("are blocked")) {
     return { why: "cannot be reached", mayHaveWorked: false };
   }
   return { why: "broke the connection off", mayHaveWorked: true };

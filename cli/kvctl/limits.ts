@@ -20,6 +20,8 @@ export const DURATION_MAX_MS = 100 * 365 * 24 * 3_600_000;
 /** The pause after all nodes have failed once; it doubles. A node's `Retry-After` can lengthen it. */
 export const ROUND_PAUSE_MIN_MS = 100;
 export const ROUND_PAUSE_MAX_MS = 1000;
+/** With less time left than this, no further round is begun. */
+export const ROUND_MIN_MS = 50;
 
 /** Asking one node for its own view takes at most so long. */
 export const VIEW_MS = 2000;

@@ -101,7 +101,8 @@ class Verification {
       const leftMs = this.#timeoutMs - (performance.now() - this.#startMs);
       const asked = await askView(url, Math.max(1, Math.min(VIEW_MS, leftMs)));
       if ("view" in asked) this.#take(id, url, asked.view);
-      else this.#failures.set(id, asked.why);
+      // A question that the end cut short says less than the one before it.
+      else if (leftMs >= VIEW_MS || !this.#failures.has(id)) this.#failures.set(id, asked.why);
       if (this.#isDecided()) this.#over.abort();
       await pause(VERIFY_POLL_MS, this.#over.signal);
     }

@@ -32,6 +32,10 @@ const refused: readonly [string[], RegExp][] = [
   [["--base-port", "0"], /^--base-port must be a whole number from 1 to 64533, .* not 0$/],
   [["--base-port", "64534"], /^--base-port .* so that the highest peer port is at most 65535, not/],
   [["--size", "9", "--base-port", "64528"], /^--base-port must be a whole number from 1 to 64527/],
+  [
+    ["--base-port", "5999"],
+    /^--base-port 5999 comes to port 6000, which browsers and fetch refuse$/,
+  ],
   [["--data", "a,b"], /^--data must not contain a comma: a,b$/],
   [["five"], /^unexpected argument: five$/],
   [["--restart"], /^unknown flag: --restart$/],
