@@ -67,7 +67,7 @@ function start(config: NodeConfig, clusterId: string): Node {
         group: GROUP_DEFAULT,
         identity: { clusterId, nodeId: config.id },
       }),
-    openTransport: (boot) =>
+    openTransport: (boot, onEvent) =>
       createTcpTransport({
         self: id,
         clusterId,
@@ -75,7 +75,7 @@ function start(config: NodeConfig, clusterId: string): Node {
         listen: { hostname: config.host, port: config.peerPort },
         peers,
         env,
-        onEvent: (event) => logTransport(event),
+        onEvent,
       }),
     onEvent: logNode,
   });
@@ -99,6 +99,8 @@ function logNode(event: NodeEvent): void {
     case "ended":
       log("error", `the node serves no more: ${describe(event.error)}`);
       return;
+    case "transport":
+      return logTransport(event.event);
     case "runtime":
       return;
   }

@@ -6,6 +6,10 @@
 
 /** One tick of the core, in ms. Election and heartbeat timeouts count these. */
 export const TICK_MS = 20;
+/** A follower that hears no leader campaigns after 15 to 30 ticks, drawn anew each time: 300 to 600 ms. */
+export const ELECTION_TICKS = 15;
+/** A follower that was sent nothing else gets a heartbeat every 60 ms. */
+export const HEARTBEAT_TICKS = 3;
 /** How long a call may take unless the caller says otherwise. */
 export const CALL_DEADLINE_MS = 5000;
 /** What an ask waits beyond its call's own deadline, before a silent replica counts as not serving. */

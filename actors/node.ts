@@ -38,12 +38,14 @@ import type { Message } from "../raft/message.ts";
 import type { AtomicWrite, ReadQuery, ReadResult } from "../kv/types.ts";
 import { encodeAtomicWrite } from "../kv/command.ts";
 import { CorruptLog, Fenced, type LogStore, WrongIdentity } from "../storage/types.ts";
+import type { EventCallback, TransportEvent } from "../transport/events.ts";
 import type { Transport } from "../transport/types.ts";
 
 /** What happens in a node, for its log and metrics. */
 export type NodeEvent =
   | ReplicaEvent
   | { readonly type: "runtime"; readonly event: RuntimeEvent }
+  | { readonly type: "transport"; readonly event: TransportEvent }
   /** The replica failed; `directive` says what its supervisor does about it. */
   | { readonly type: "fault"; readonly error: unknown; readonly directive: Directive }
   /** The replica has ended for good and the node serves no more. */
@@ -56,10 +58,8 @@ export interface NodeOptions {
   readonly env: Env;
   readonly openLog: () => LogStore;
   /** Makes the transport once the boot number is known; it binds messages to this life of the node. */
-  readonly openTransport: (boot: number) => Transport;
+  readonly openTransport: (boot: number, onEvent: EventCallback) => Transport;
   readonly onEvent?: (event: NodeEvent) => void;
-  readonly electionTicks?: number;
-  readonly heartbeatTicks?: number;
 }
 
 /** A running node. */
@@ -121,8 +121,6 @@ class RunningNode implements Node, KvService {
       openLog: options.openLog,
       send: (to, group, message) => this.#transport?.send(to, group, message) ?? false,
       onEvent: (event) => this.#onReplicaEvent(event),
-      electionTicks: options.electionTicks,
-      heartbeatTicks: options.heartbeatTicks,
     });
     this.#view = view;
     this.#supervisor = this.#system.spawn("node", this.#supervise(behavior));
@@ -178,7 +176,10 @@ class RunningNode implements Node, KvService {
   async #openTransport(boot: number): Promise<void> {
     if (this.#transport !== null || this.#stopping !== null) return;
     try {
-      const transport = this.#options.openTransport(boot);
+      const transport = this.#options.openTransport(
+        boot,
+        (event) => this.#onTransportEvent(event),
+      );
       await transport.start((from, group, message) => {
         if (group !== GROUP_DEFAULT) return;
         this.#replica.tell(
@@ -191,6 +192,14 @@ class RunningNode implements Node, KvService {
     } catch (error) {
       this.#failure = error;
       this.#end();
+    }
+  }
+
+  #onTransportEvent(event: TransportEvent): void {
+    this.#observe({ type: "transport", event });
+    // Refused as an earlier boot of itself, it could do no harm, but would never learn why.
+    if (event.type === "refused" && event.byPeer && event.reason === "old-boot") {
+      this.#replica.tell({ type: "prove-fence" }, { lane: "control" });
     }
   }
 

@@ -18,7 +18,7 @@ import type { ReplicaStatus, WriteResult } from "./service.ts";
 import { NotServing } from "./outcomes.ts";
 import { Proposals } from "./proposals.ts";
 import { type PendingRead, Reads } from "./reads.ts";
-import { TICK_MS } from "./limits_replica.ts";
+import { ELECTION_TICKS, HEARTBEAT_TICKS, TICK_MS } from "./limits_replica.ts";
 import { Turn } from "./replica_turn.ts";
 import { type Core, createCore, recovered } from "../raft/core.ts";
 import { step } from "../raft/step.ts";
@@ -41,6 +41,8 @@ export type ReplicaMessage =
   | { readonly type: "tick" }
   /** There is work left over from the last turn. */
   | { readonly type: "continue" }
+  /** Somebody knows of a later boot of this node: write something, to see whether the fence still holds. */
+  | { readonly type: "prove-fence" }
   | {
     readonly type: "write";
     /** Encoded by `encodeAtomicWrite`; the replica stamps it. */
@@ -76,8 +78,6 @@ export interface ReplicaOptions {
   readonly send: (to: NodeId, group: GroupId, message: Message) => boolean;
   /** Called outside of any turn's gate: what it tells is observation, never acknowledgement. */
   readonly onEvent: (event: ReplicaEvent) => void;
-  readonly electionTicks?: number;
-  readonly heartbeatTicks?: number;
 }
 
 /** The replica's parts, alive from `init` to the next stop or restart. */
@@ -162,8 +162,8 @@ async function start(options: ReplicaOptions, ctx: ReplicaCtx): Promise<State> {
     log: { entries: recovery.entries },
     seed: ctx.env.randomUint32(),
     damaged: recovery.damage !== null,
-    electionTicks: options.electionTicks,
-    heartbeatTicks: options.heartbeatTicks,
+    electionTicks: ELECTION_TICKS,
+    heartbeatTicks: HEARTBEAT_TICKS,
   });
   options.onEvent({ type: "opened", boot: recovery.boot, damage: recovery.damage });
   const state: State = {
@@ -219,6 +219,9 @@ function drain(
       case "continue":
         state.continuing = false;
         break;
+      case "prove-fence":
+        proveFence(state);
+        break;
     }
   }
   expire(state, timeMs, ctx, options);
@@ -244,6 +247,12 @@ function onPeer(
     return;
   }
   perform(state, step(state.core, { type: "message", from, message, timeMs }), ctx, options);
+}
+
+/** Persists what is persisted already: the commit fails if another process has opened the data. */
+function proveFence({ core, turn }: State): void {
+  const hardState = { term: core.term, vote: core.vote, commit: core.commitIndex };
+  turn.persist({ type: "persist", hardState, truncateFrom: null, entries: [] });
 }
 
 function onTick(state: State, timeMs: number, ctx: ReplicaCtx, options: ReplicaOptions): void {

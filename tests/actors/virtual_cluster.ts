@@ -85,8 +85,8 @@ export class VirtualCluster {
       members: this.#members,
       env: this.env,
       openLog: () => new MemoryLogStore(disk, { clusterId: CLUSTER_ID, nodeId: id }),
-      openTransport: () => {
-        const transport = this.network.transport(nodeId(id));
+      openTransport: (_boot, onEvent) => {
+        const transport = this.network.transport(nodeId(id), { onEvent });
         transport.setPeers(peers);
         this.#transports.set(id, transport);
         return transport;
@@ -184,7 +184,7 @@ export class VirtualCluster {
   }
 
   #record(id: string, event: NodeEvent): void {
-    if (event.type === "runtime") return;
+    if (event.type === "runtime" || event.type === "transport") return;
     const detail = event.type === "role"
       ? `${event.role} ${event.term} ${event.leader}`
       : event.type === "fault" || event.type === "ended"

@@ -54,6 +54,22 @@ export async function eventually<T>(
   }
 }
 
+/** Waits for a promise, but not for ever. */
+async function within<T>(what: string, promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`not within ${CONDITION_MS} ms: ${what}`)),
+      CONDITION_MS,
+    );
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** One node's process, alive or not. */
 export class NodeProcess {
   readonly config: NodeConfig;
@@ -108,7 +124,7 @@ export class NodeProcess {
   async ended(): Promise<Deno.CommandStatus> {
     const child = this.#child;
     if (child === null) throw new Error(`${this.id} does not run`);
-    const status = await child.status;
+    const status = await within(`the end of ${this.id}`, child.status);
     await child.stdin.close().catch(() => {});
     await Promise.all(this.#output);
     this.#output = [];
