@@ -1,0 +1,226 @@
+/**
+ * What a leader's transport costs under load: one process sends batches of entries to two follower
+ * processes over TCP and hears their replies, at a fixed rate; then the same without the transport,
+ * so that what the generator itself costs can be taken off.
+ *
+ * `deno run --no-prompt --allow-net=127.0.0.1 --allow-read --allow-env \
+ *   "--allow-run=$(deno run --no-prompt tools/deno_path.ts)" bench/transport_load.ts \
+ *   [--batches 760] [--entries 50] [--bytes 300] [--seconds 5]`
+ *
+ * Bounded in time; its followers end with it.
+ *
+ * @module
+ */
+import process from "node:process";
+import { parseArgs } from "@std/cli/parse-args";
+import { systemEnv } from "../actors/env.ts";
+import type { AppendRequest } from "../raft/message.ts";
+import { type Entry, GROUP_DEFAULT, logIndex, type NodeId, nodeId, term } from "../raft/types.ts";
+import { createTcpTransport, type TcpTransport } from "../transport/tcp.ts";
+import type { PeerAddress } from "../transport/types.ts";
+
+const LEADER = nodeId("n1");
+const FOLLOWERS = [nodeId("n2"), nodeId("n3")];
+const TICK_MS = 1;
+const REPLIES_MS_MAX = 1000;
+
+interface Load {
+  readonly batchesPerSecond: number;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly seconds: number;
+}
+
+interface Outcome {
+  readonly batches: number;
+  readonly replies: number;
+  readonly cpuPercent: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+function openTransport(self: NodeId, onConnected: () => void): TcpTransport {
+  return createTcpTransport({
+    self,
+    clusterId: "load",
+    boot: 1,
+    listen: { hostname: "127.0.0.1", port: 0 },
+    env: systemEnv(),
+    onEvent: (event) => {
+      if (event.type === "connected") onConnected();
+    },
+  });
+}
+
+/** A follower: reads where the leader listens, says where it listens, acknowledges until it is killed. */
+async function follow(self: NodeId, leader: PeerAddress): Promise<void> {
+  const transport = openTransport(self, () => {});
+  await transport.start((from, group, message) => {
+    if (message.type !== "append-request") return;
+    transport.send(from, group, {
+      type: "append-reply",
+      term: message.term,
+      success: true,
+      index: message.entries.at(-1)?.index ?? message.prevIndex,
+      conflictIndex: logIndex(0),
+      conflictTerm: term(0),
+      round: message.round,
+      counts: true,
+    });
+  });
+  transport.setPeers(new Map([[LEADER, leader]]));
+  console.log(JSON.stringify(transport.address));
+}
+
+function makeBatch(load: Load, batch: number): AppendRequest {
+  const first = batch * load.entries + 1;
+  const entries: Entry[] = [];
+  for (let i = 0; i < load.entries; i++) {
+    entries.push({
+      term: term(1),
+      index: logIndex(first + i),
+      timeMs: 1_700_000_000_000,
+      kind: 0,
+      data: new Uint8Array(load.bytes),
+    });
+  }
+  return {
+    type: "append-request",
+    term: term(1),
+    prevIndex: logIndex(first - 1),
+    prevTerm: term(1),
+    commit: logIndex(0),
+    round: batch,
+    entries,
+  };
+}
+
+/** Sends at the rate told and measures this process; `send` null leaves the transport out. */
+async function measure(
+  load: Load,
+  send: ((request: AppendRequest) => void) | null,
+  latenciesMs: number[],
+): Promise<Outcome> {
+  const beganMs = performance.now();
+  const began = process.cpuUsage();
+  let batches = 0;
+  await new Promise<void>((resolve) => {
+    const timer = setInterval(() => {
+      const elapsedMs = performance.now() - beganMs;
+      const due = Math.floor(elapsedMs / 1000 * load.batchesPerSecond);
+      while (batches < due) {
+        const request = makeBatch(load, batches++);
+        send?.(request);
+      }
+      if (elapsedMs < load.seconds * 1000) return;
+      clearInterval(timer);
+      resolve();
+    }, TICK_MS);
+  });
+  const { user, system } = process.cpuUsage(began);
+  const spentMs = performance.now() - beganMs;
+  if (send !== null) await allReplies(() => latenciesMs.length === batches * FOLLOWERS.length);
+  const sorted = latenciesMs.toSorted((a, b) => a - b);
+  return {
+    batches,
+    replies: sorted.length,
+    cpuPercent: (user + system) / 10 / spentMs,
+    p50Ms: sorted[Math.floor(sorted.length * 0.5)] ?? 0,
+    p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
+  };
+}
+
+/** Waits until the last replies are there, or for so long that some must be lost. */
+async function allReplies(arrived: () => boolean): Promise<void> {
+  const endMs = performance.now() + REPLIES_MS_MAX;
+  while (!arrived() && performance.now() < endMs) {
+    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+  }
+}
+
+async function lead(load: Load): Promise<void> {
+  const latenciesMs: number[] = [];
+  const sentMs: number[] = [];
+  const { promise: ready, resolve } = Promise.withResolvers<void>();
+  let connections = 0;
+  const transport = openTransport(LEADER, () => {
+    if (++connections === 2 * FOLLOWERS.length) resolve();
+  });
+  await transport.start((_from, _group, message) => {
+    if (message.type !== "append-reply") return;
+    latenciesMs.push(performance.now() - sentMs[message.round]);
+  });
+  const children = FOLLOWERS.map((self) => spawnFollower(self, transport.address));
+  try {
+    const peers = new Map<NodeId, PeerAddress>();
+    for (const { self, address } of children) peers.set(self, await address);
+    transport.setPeers(peers);
+    await ready;
+    await measure({ ...load, seconds: 1 }, sendTo(transport, sentMs), latenciesMs);
+    latenciesMs.length = 0;
+    sentMs.length = 0;
+    const whole = await measure(load, sendTo(transport, sentMs), latenciesMs);
+    const alone = await measure(load, null, []);
+    report(load, whole, alone);
+  } finally {
+    for (const { child } of children) child.kill("SIGKILL");
+    await Promise.all(children.map(({ child }) => child.status));
+    await transport.close();
+  }
+}
+
+function sendTo(transport: TcpTransport, sentMs: number[]) {
+  return (request: AppendRequest) => {
+    sentMs[request.round] = performance.now();
+    for (const follower of FOLLOWERS) transport.send(follower, GROUP_DEFAULT, request);
+  };
+}
+
+function spawnFollower(self: NodeId, leader: PeerAddress | null) {
+  const script = new URL(import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--allow-net=127.0.0.1", script, self, JSON.stringify(leader)],
+    stdout: "piped",
+  }).spawn();
+  return { self, child, address: firstLine(child.stdout).then(JSON.parse) };
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let text = "";
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (text.includes("\n")) return text.slice(0, text.indexOf("\n"));
+  }
+  throw new Error("a follower ended before it listened");
+}
+
+function report(load: Load, whole: Outcome, alone: Outcome): void {
+  const writes = Math.round(whole.batches * load.entries / load.seconds);
+  const cost = whole.cpuPercent - alone.cpuPercent;
+  console.log(
+    `${writes} writes/s in batches of ${load.entries} entries of ${load.bytes} B to ` +
+      `${FOLLOWERS.length} followers; ${whole.replies} of ${
+        whole.batches * FOLLOWERS.length
+      } replies`,
+  );
+  console.log(
+    `leader ${whole.cpuPercent.toFixed(1)} % of a core, generator alone ` +
+      `${alone.cpuPercent.toFixed(1)} %, transport ${cost.toFixed(1)} %`,
+  );
+  console.log(`round trip p50 ${whole.p50Ms.toFixed(2)} ms, p99 ${whole.p99Ms.toFixed(2)} ms`);
+}
+
+if (import.meta.main) {
+  const [self, leader] = Deno.args;
+  if (self !== undefined && !self.startsWith("--")) {
+    await follow(nodeId(self), JSON.parse(leader));
+  } else {
+    const flags = parseArgs(Deno.args, { string: ["batches", "entries", "bytes", "seconds"] });
+    await lead({
+      batchesPerSecond: Number(flags.batches ?? 760),
+      entries: Number(flags.entries ?? 50),
+      bytes: Number(flags.bytes ?? 300),
+      seconds: Number(flags.seconds ?? 5),
+    });
+  }
+}
