@@ -24,7 +24,7 @@ import {
   straddlingBlock,
 } from "./commit_plan.ts";
 import { type Disk, diskAt } from "./disk.ts";
-import { storageError } from "./kv_error.ts";
+import { storageError, whileBusy } from "./kv_error.ts";
 import { ATOMIC_LIMITS, type AtomicLimits } from "./limits.ts";
 import { findDamage, type Mark, resumeDamaged } from "./mark.ts";
 import { encodeState, type StateRecord } from "./record_codec.ts";
@@ -84,7 +84,7 @@ export class KvLogStore implements LogStore {
     await this.close();
     let kv: Deno.Kv | null = null;
     try {
-      kv = await this.#disk.openKv();
+      kv = await whileBusy(() => this.#disk.openKv());
       const recovery = await this.#recover(kv);
       this.#gate.open();
       return recovery;
@@ -113,8 +113,9 @@ export class KvLogStore implements LogStore {
   async #recover(kv: Deno.Kv): Promise<Recovery> {
     const { marks } = this.#disk;
     const markBefore = await marks?.read() ?? null;
-    const fence = await takeFence(kv, this.#keys, this.#identity, markBefore);
-    const { state, index, entries } = await readLog(kv, this.#keys, fence);
+    const takeIt = () => takeFence(kv, this.#keys, this.#identity, markBefore);
+    const fence = await whileBusy(takeIt);
+    const { state, index, entries } = await whileBusy(() => readLog(kv, this.#keys, fence));
     // Read again now that nobody else can commit: the mark may have moved until the fence stood.
     const found = await marks?.read() ?? null;
     const damage = marks === null ? null : findDamage(found, state);
@@ -179,14 +180,15 @@ export class KvLogStore implements LogStore {
     for (const { firstIndex, part } of step.deletes) atomic.delete(keys.part(firstIndex, part));
     for (const put of step.puts) atomic.set(keys.part(put.firstIndex, put.part), put.value);
     if (state !== null) atomic.set(keys.state, state);
-    const result = await atomic.commit();
+    const result = await whileBusy(() => atomic.commit());
     if (!result.ok) throw fenced(boot);
   }
 
   /** The entries up to `kept` of the block that holds it and more. */
   async #readHead(session: Session, block: number, kept: number): Promise<BlockHead> {
     const firstIndex = session.index.firstIndex(block);
-    const { value } = await session.kv.get(this.#keys.part(firstIndex, 0));
+    const key = this.#keys.part(firstIndex, 0);
+    const { value } = await whileBusy(() => session.kv.get(key));
     const parts = [bytesOf(value, `block at index ${firstIndex}`)];
     const { entries, payload } = decodeBlock(session.index.endOf(block), parts);
     const stay = entries.slice(0, kept - firstIndex + 1);

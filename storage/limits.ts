@@ -16,6 +16,10 @@ export const ENTRY_BYTES_MAX = 4 * 1024 * 1024;
 export const RECOVERY_LIST_BATCH = 500;
 /** How often `open` tries to take the fence from others that open the same data at the same time. */
 export const FENCE_ATTEMPTS_MAX = 10;
+/** How often something is tried while another process has the database locked. */
+export const BUSY_ATTEMPTS_MAX = 20;
+/** The wait before the second try; it grows by as much each time, to 4 s in all. */
+export const BUSY_WAIT_MS = 20;
 /** Bytes of a cluster id or a node id. */
 export const ID_BYTES_MAX = 256;
 /** Bytes of one of the two slots of the mark: a page, so that no write of one touches the other. */

@@ -1,0 +1,132 @@
+/**
+ * Places to open, and the errors of SQLite told apart.
+ *
+ * @module
+ */
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { GROUP_DEFAULT, groupId } from "../../raft/types.ts";
+import { diskAt, KV_FILE_NAME, refuseVolatileKv } from "../../storage/disk.ts";
+import { storageError, whileBusy } from "../../storage/kv_error.ts";
+import { openKvLogStore } from "../../storage/kv_log_store.ts";
+import { CorruptLog, Fenced, StorageFull } from "../../storage/types.ts";
+import { batch, entries, IDENTITY, OWNER, reread } from "./places.ts";
+
+async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "kvorum-disk-" });
+  try {
+    await act(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("refuseVolatileKv() refuses the one value that makes Deno forget", () => {
+  assertThrows(() => refuseVolatileKv("memory"), Error, "DENO_KV_DB_MODE");
+  for (const harmless of [undefined, "", "disk"]) refuseVolatileKv(harmless);
+});
+
+Deno.test("openKvLogStore() at :memory: forgets with its handle", async () => {
+  const store = openKvLogStore({ directory: ":memory:", ...OWNER });
+  await store.open();
+  await store.commit(batch({ entries: entries(1, 2) }));
+  assertEquals((await reread(store)).entries, []);
+});
+
+Deno.test("groups share a directory and nothing else", async () => {
+  await withDirectory(async (directory) => {
+    const stores = ["0", "1"].map((group) =>
+      openKvLogStore({ directory, group: groupId(group), identity: IDENTITY })
+    );
+    for (const [i, store] of stores.entries()) {
+      await store.open();
+      await store.commit(batch({ entries: entries(1, i + 1) }));
+    }
+    for (const [i, store] of stores.entries()) {
+      const found = await store.open();
+      assertEquals([found.entries.length, found.boot, found.damage], [i + 1, 2, null]);
+      await store.close();
+    }
+  });
+});
+
+Deno.test("open() refuses a file that is no database, and holds nothing open", async () => {
+  await withDirectory(async (directory) => {
+    await Deno.writeTextFile(`${directory}/${KV_FILE_NAME}`, "no database ".repeat(1000));
+    await assertRejects(() => openKvLogStore({ directory, ...OWNER }).open(), CorruptLog);
+  });
+});
+
+Deno.test("open() refuses where the directory is a file", async () => {
+  await withDirectory(async (directory) => {
+    await Deno.writeTextFile(`${directory}/x`, "");
+    await assertRejects(() => openKvLogStore({ directory: `${directory}/x`, ...OWNER }).open());
+  });
+});
+
+Deno.test("open() refuses values and keys in the log that are not its own", async () => {
+  const strange: [Deno.KvKey, unknown][] = [
+    [["raft", "0", "log", 3, 0], "text"],
+    [["raft", "0", "log", 3, 0], new Uint8Array(100)],
+    [["raft", "0", "log", "x", 0], new Uint8Array(1)],
+    [["raft", "0", "log", 1n, 0], new Uint8Array(1)],
+    [["raft", "0", "log", 1, 0, 0], new Uint8Array(1)],
+    [["raft", "0", "log", 1, 1], new Uint8Array(1)],
+    [["raft", "0", "log", 1.5, 0], new Uint8Array(1)],
+    [["raft", "0", "state"], 5],
+    [["raft", "0", "boot"], new Uint8Array(11)],
+    [["raft", "0", "identity"], {}],
+  ];
+  for (const [key, value] of strange) {
+    await withDirectory(async (directory) => {
+      const store = openKvLogStore({ directory, ...OWNER });
+      await store.open();
+      await store.commit(batch({ entries: entries(1, 2) }));
+      await store.close();
+      const kv = await diskAt(directory, GROUP_DEFAULT).openKv();
+      await kv.set(key, value);
+      kv.close();
+      await assertRejects(() => store.open(), CorruptLog);
+      await assertRejects(() => store.commit(batch({ entries: entries(3, 1) })), Error, "closed");
+    });
+  }
+});
+
+Deno.test("storageError() tells a full disk and a damaged file from other errors", () => {
+  const cases: [string, typeof StorageFull | typeof CorruptLog][] = [
+    ["database or disk is full", StorageFull],
+    ["No space left on device (os error 28)", StorageFull],
+    ["database disk image is malformed", CorruptLog],
+    ["file is not a database", CorruptLog],
+    ["malformed database schema (kv)", CorruptLog],
+    ["no such table: data_version", CorruptLog],
+    ["Invalid column type Null at index: 0, name: version", CorruptLog],
+  ];
+  for (const [message, expected] of cases) {
+    const cause = new TypeError(message);
+    const error = storageError(cause, "write the log");
+    assertInstanceOf(error, expected);
+    assertStrictEquals((error as Error).cause, cause);
+    assert((error as Error).message.startsWith("Cannot write the log"));
+  }
+  for (const error of [new Fenced("x"), new TypeError("disk I/O error"), "text"]) {
+    assertStrictEquals(storageError(error, "write the log"), error);
+  }
+});
+
+Deno.test("whileBusy() waits for a lock, and for nothing else", async () => {
+  let calls = 0;
+  const result = await whileBusy(() =>
+    ++calls < 3 ? Promise.reject(new TypeError("database is locked")) : Promise.resolve(calls)
+  );
+  assertEquals(result, 3);
+  calls = 0;
+  await assertRejects(() => whileBusy(() => (calls++, Promise.reject(new Error("other")))), Error);
+  assertEquals(calls, 1);
+});

@@ -1,0 +1,76 @@
+/**
+ * The faults of the in-memory twin, which other suites build on.
+ *
+ * @module
+ */
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
+import { Fenced, StorageFull } from "../../storage/types.ts";
+import { batch, entries, hardState, IDENTITY, reread } from "./places.ts";
+
+/** A disk with four entries in two commits, and an open store on it. */
+async function filled(): Promise<{ disk: MemoryDisk; store: MemoryLogStore }> {
+  const disk = new MemoryDisk();
+  const store = new MemoryLogStore(disk, IDENTITY);
+  await store.open();
+  await store.commit(batch({ hardState: hardState(1, "n1"), entries: entries(1, 2) }));
+  await store.commit(batch({ hardState: hardState(2, "n2"), entries: entries(3, 2, 2) }));
+  return { disk, store };
+}
+
+for (const point of ["before-landing", "after-landing"] as const) {
+  Deno.test(`a commit that fails ${point} leaves the disk so, and the store shut`, async () => {
+    const { disk, store } = await filled();
+    disk.failNextCommit(point, new StorageFull("full"));
+    const failing = batch({ hardState: hardState(3), entries: entries(5, 1, 3) });
+    await assertRejects(() => store.commit(failing), StorageFull);
+    await assertRejects(() => store.commit(failing), Error, "anew");
+    const landed = point === "after-landing" ? 1 : 0;
+    assertEquals([disk.commits, disk.entries.length], [2 + landed, 4 + landed]);
+    const found = await store.open();
+    assertEquals([found.damage, found.entries.length], [null, 4 + landed]);
+    assertEquals(found.hardState.term, hardState(2 + landed).term);
+    await store.commit(batch({ entries: entries(5 + landed, 1, 3) }));
+  });
+}
+
+Deno.test("a crash is a store that is dropped: its commit on the way meets the fence", async () => {
+  const { disk, store } = await filled();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  disk.beforeCommit = () => promise;
+  const late = store.commit(batch({ entries: entries(5, 1, 2) }));
+  const heir = new MemoryLogStore(disk, IDENTITY);
+  assertEquals((await heir.open()).entries.length, 4);
+  resolve();
+  await assertRejects(() => late, Fenced);
+  assertEquals(disk.entries.length, 4);
+});
+
+Deno.test("lost commits are damage, with the newest vote, until repaired", async () => {
+  const { disk, store } = await filled();
+  await store.commit(batch({ hardState: hardState(3, "n3"), truncateFrom: 2 }));
+  disk.loseCommits(2);
+  const found = await store.open();
+  assertMatch(found.damage!, /commit 1.*commit 3/);
+  assertEquals([found.entries, found.hardState], [entries(1, 2), hardState(3, "n3")]);
+  await store.commit(batch({ entries: entries(3, 1, 3) }));
+  assertMatch((await store.open()).damage!, /not repaired/);
+  await store.repaired();
+  assertEquals((await reread(store)).damage, null);
+});
+
+Deno.test("loseCommits() brings forgotten entries back, and refuses what it does not remember", async () => {
+  const { disk, store } = await filled();
+  await store.commit(batch({ truncateFrom: 1, entries: entries(1, 1, 9) }));
+  disk.loseCommits(1);
+  assertEquals(disk.entries, [...entries(1, 2), ...entries(3, 2, 2)]);
+  assertEquals(disk.hardState, hardState(2, "n2"));
+  assertThrows(() => disk.loseCommits(3), RangeError, "2 can be lost");
+});
+
+Deno.test("what open() returns is the caller's own", async () => {
+  const { disk, store } = await filled();
+  const { entries: found } = await store.open();
+  (found as unknown[]).length = 0;
+  assertEquals(disk.entries.length, 4);
+});
