@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import { MultisetHash } from "../../kv/state_hash.ts";
+import "./support.ts";
 
 const rotl = (x: bigint, by: bigint) => (x << by | x >> 32n - by) & 0xffffffffn;
 const u32 = (x: bigint) => x & 0xffffffffn;

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { deserialize, serialize } from "node:v8";
 import { decodeV8, encodeV8 } from "../../kv/v8_codec.ts";
+import "./support.ts";
 
 const corners = [
   0,

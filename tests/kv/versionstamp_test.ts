@@ -9,6 +9,7 @@ import {
   versionstampFromBytes,
   versionstampToBytes,
 } from "../../kv/versionstamp.ts";
+import "./support.ts";
 
 const stamp = fc.record({
   index: fc.oneof(fc.nat(300), fc.integer({ min: 0, max: 2 ** 48 - 1 })),
