@@ -9,8 +9,20 @@ import { KEY_BYTES_MAX } from "../kv/limits.ts";
 import type { EncodedKey, KeyPart } from "../kv/types.ts";
 import { HttpProblem, type ProblemCode } from "./problem.ts";
 
-/** The path of a request, undecoded, without its query. For Hono's option `getPath`. */
-export function rawPath(request: Request): string {
+/** Where keys begin in a path. All behind it is the key, whatever it looks like. */
+export const KEY_MOUNT = "/v1/kv/";
+
+/**
+ * The path that a request is routed by, for Hono's option `getPath`: for every key the same one, so that
+ * the router looks it up in a table instead of matching a key of any length against a pattern.
+ */
+export function routedPath(request: Request): string {
+  const path = rawPath(request);
+  return path.startsWith(KEY_MOUNT) ? KEY_MOUNT : path;
+}
+
+/** The path of a request as it came, undecoded, without its query. */
+function rawPath(request: Request): string {
   const url = request.url;
   const start = url.indexOf("/", url.indexOf("://") + 3);
   if (start < 0) return "/";
@@ -47,12 +59,12 @@ export function keyParts(path: string, code: ProblemCode): string[] {
 }
 
 /**
- * The key that a path names behind `mount`, which ends in a slash.
+ * The key that a request's path names.
  *
  * @throws {HttpProblem} `bad-key`.
  */
-export function keyOfPath(path: string, mount: string): EncodedKey {
-  return keyOfParts(keyParts(path.slice(mount.length), "bad-key"));
+export function keyOfPath(request: Request): EncodedKey {
+  return keyOfParts(keyParts(rawPath(request).slice(KEY_MOUNT.length), "bad-key"));
 }
 
 /**

@@ -7,7 +7,7 @@
  */
 import { type Context, Hono } from "hono";
 import type { KvService } from "../actors/service.ts";
-import { rawPath } from "./address.ts";
+import { routedPath } from "./address.ts";
 import { atomicRoutes } from "./atomic.ts";
 import { clusterRoutes } from "./cluster.ts";
 import type { Door } from "./door.ts";
@@ -37,7 +37,7 @@ export function createApp({ service, log }: AppOptions): Hono {
   // Ids of two nodes, or of two runs of one, must not meet in a log.
   const run = crypto.randomUUID().slice(0, 8);
   const door: Door = { service, replies: new Replies(`${service.status().node}-${run}-`) };
-  const app = new Hono({ getPath: rawPath });
+  const app = new Hono({ getPath: routedPath });
   app.route("/", kvRoutes(door));
   app.route("/", listRoutes(door));
   app.route("/", atomicRoutes(door));

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { formatVersionstamp } from "../kv/versionstamp.ts";
-import { queryOf, rawPath } from "./address.ts";
+import { queryOf, routedPath } from "./address.ts";
 import { takeAtomicWrite } from "./atomic_json.ts";
 import { isJsonBody, parseJson, readBody } from "./body.ts";
 import { idempotencyKey, refuseHeader } from "./conditions.ts";
@@ -15,13 +15,12 @@ import { HttpProblem } from "./problem.ts";
 
 /** The door to atomic writes. */
 export function atomicRoutes(door: Door): Hono {
-  const app = new Hono({ getPath: rawPath });
-  app.post("/v1/atomic", (c) => atomic(door, c));
+  const app = new Hono({ getPath: routedPath });
+  app.post("/v1/atomic", (c) => atomic(door, c.req.raw));
   return app;
 }
 
-async function atomic(door: Door, c: Context): Promise<Response> {
-  const request = c.req.raw;
+async function atomic(door: Door, request: Request): Promise<Response> {
   queryOf(request, []);
   refuseHeader(request.headers, "if-match");
   refuseHeader(request.headers, "if-none-match");

@@ -5,12 +5,12 @@
  * @module
  */
 import { Hono } from "hono";
-import { queryOf, rawPath } from "./address.ts";
+import { queryOf, routedPath } from "./address.ts";
 import type { Door } from "./door.ts";
 
 /** The door for operators. */
 export function clusterRoutes(door: Door): Hono {
-  const app = new Hono({ getPath: rawPath });
+  const app = new Hono({ getPath: routedPath });
   app.get("/v1/cluster", (c) => {
     queryOf(c.req.raw, []);
     return door.replies.json(c.req.raw, 200, JSON.stringify(door.service.status()));

@@ -5,13 +5,13 @@
  * @module
  */
 import { Hono } from "hono";
-import { rawPath } from "./address.ts";
+import { routedPath } from "./address.ts";
 import type { Door } from "./door.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** The door for load balancers and supervisors. They add parameters of their own, so any query is fine. */
 export function healthRoutes(door: Door): Hono {
-  const app = new Hono({ getPath: rawPath });
+  const app = new Hono({ getPath: routedPath });
   app.get("/livez", (c) => door.replies.text(c.req.raw, "ok\n"));
   app.get("/readyz", (c) => {
     const why = door.service.notReady();

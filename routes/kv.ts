@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { VALUE_BYTES_MAX } from "../kv/limits.ts";
 import type { Expiry, Mutation, Value } from "../kv/types.ts";
 import { bytesValue } from "../kv/value_codec.ts";
 import { formatVersionstamp } from "../kv/versionstamp.ts";
-import { integerParameter, keyOfPath, queryOf, rawPath } from "./address.ts";
+import { integerParameter, KEY_MOUNT, keyOfPath, queryOf, routedPath } from "./address.ts";
 import { isJsonBody, parseJson, readBody } from "./body.ts";
 import { idempotencyKey, isUnmodified, refuseHeader, writeChecks } from "./conditions.ts";
 import { checkConsistency, type Door, submit } from "./door.ts";
@@ -21,24 +21,19 @@ import {
 import { HttpProblem } from "./problem.ts";
 import { isShownEncoding, SHOWN_ENCODINGS, type ShownEncoding, takeValue } from "./value_json.ts";
 
-const MOUNT = "/v1/kv/";
-/** The second names no key, but a complaint about the key says more than one about the address. */
-const PATHS = [`${MOUNT}:key{.+}`, MOUNT];
-
 const NEVER: Expiry = { type: "never" };
 
 /** The door to single keys. */
 export function kvRoutes(door: Door): Hono {
-  const app = new Hono({ getPath: rawPath });
-  app.on("PUT", PATHS, (c) => put(door, c));
-  app.on("GET", PATHS, (c) => get(door, c));
-  app.on("DELETE", PATHS, (c) => remove(door, c));
+  const app = new Hono({ getPath: routedPath });
+  app.put(KEY_MOUNT, (c) => put(door, c.req.raw));
+  app.get(KEY_MOUNT, (c) => get(door, c.req.raw));
+  app.delete(KEY_MOUNT, (c) => remove(door, c.req.raw));
   return app;
 }
 
-async function put(door: Door, c: Context): Promise<Response> {
-  const request = c.req.raw;
-  const key = keyOfPath(c.req.path, MOUNT);
+async function put(door: Door, request: Request): Promise<Response> {
+  const key = keyOfPath(request);
   const expireIn = integerParameter(
     queryOf(request, ["expireIn"]),
     "expireIn",
@@ -54,17 +49,15 @@ async function put(door: Door, c: Context): Promise<Response> {
   });
 }
 
-async function remove(door: Door, c: Context): Promise<Response> {
-  const request = c.req.raw;
-  const key = keyOfPath(c.req.path, MOUNT);
+async function remove(door: Door, request: Request): Promise<Response> {
+  const key = keyOfPath(request);
   queryOf(request, []);
   refuseHeader(request.headers, "if-none-match");
   return await write(door, request, { type: "delete", key });
 }
 
-async function get(door: Door, c: Context): Promise<Response> {
-  const request = c.req.raw;
-  const key = keyOfPath(c.req.path, MOUNT);
+async function get(door: Door, request: Request): Promise<Response> {
+  const key = keyOfPath(request);
   const consistency = checkConsistency(queryOf(request, ["consistency"]));
   refuseHeader(request.headers, "if-match");
   const read = await door.service.read({ type: "get", keys: [key] }, consistency);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import {
   decodeKey,
   InvalidKey,
@@ -21,7 +21,7 @@ import {
   keyParts,
   type Query,
   queryOf,
-  rawPath,
+  routedPath,
   switchParameter,
 } from "./address.ts";
 import { checkConsistency, type Door } from "./door.ts";
@@ -42,13 +42,12 @@ const PARAMETERS = [
 
 /** The door to ranges of keys. */
 export function listRoutes(door: Door): Hono {
-  const app = new Hono({ getPath: rawPath });
-  app.get("/v1/kv", (c) => list(door, c));
+  const app = new Hono({ getPath: routedPath });
+  app.get("/v1/kv", (c) => list(door, c.req.raw));
   return app;
 }
 
-async function list(door: Door, c: Context): Promise<Response> {
-  const request = c.req.raw;
+async function list(door: Door, request: Request): Promise<Response> {
   const query = queryOf(request, PARAMETERS);
   const consistency = checkConsistency(query);
   const limit = integerParameter(query, "limit", 1, READ_ENTRIES_MAX) ?? LIST_LIMIT_DEFAULT;

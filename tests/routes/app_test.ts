@@ -1,3 +1,4 @@
+/** All doors together: the outcomes as problems, unknown addresses, request ids, health and cluster. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import {
   Draining,

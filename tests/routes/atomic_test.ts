@@ -1,3 +1,4 @@
+/** `POST /v1/atomic`: what it takes, refuses and does, to the limits and one over. */
 import { assert, assertEquals } from "@std/assert";
 import type { Hono } from "hono";
 import {

@@ -1,3 +1,4 @@
+/** Reading bodies under a cap, and JSON strictly. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { parseJson, readBody } from "../../routes/body.ts";
 import { HttpProblem } from "../../routes/problem.ts";

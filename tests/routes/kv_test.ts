@@ -1,3 +1,4 @@
+/** `PUT`, `GET` and `DELETE` of one key: values, keys in paths, conditions, limits. */
 import { assert, assertEquals } from "@std/assert";
 import { VALUE_BYTES_MAX } from "../../kv/limits.ts";
 import { EXPIRE_IN_MS_MAX } from "../../routes/limits.ts";

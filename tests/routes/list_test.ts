@@ -1,3 +1,4 @@
+/** `GET /v1/kv`: selectors, pages, cursors. */
 import { assert, assertEquals } from "@std/assert";
 import type { Hono } from "hono";
 import { READ_ENTRIES_MAX, VALUE_BYTES_MAX } from "../../kv/limits.ts";

@@ -1,3 +1,4 @@
+/** The codec of V8's format, against V8 itself, against Deno KV's files, and against damaged bytes. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { DatabaseSync } from "node:sqlite";
