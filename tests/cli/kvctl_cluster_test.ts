@@ -17,7 +17,7 @@ Deno.test("kvctl status shows all members, asked of any one", async () => {
   assertEquals(run.code, 0);
   const [id, head, ...rows] = run.out.trimEnd().split("\n");
   assertEquals(id, "cluster 00000000-0000-4000-8000-000000000001");
-  assertMatch(head, /^node  url +role +term  leader  last  commit  applied  state hash$/);
+  assertMatch(head, /^node +url +role +term +leader +last +commit +applied +state hash$/);
   assertEquals(
     rows.map((row) => row.split(/ +/)),
     cluster.nodes.map((

@@ -2,7 +2,8 @@
  * Stands in for main.ts under the launcher: takes the same flags, serves `/readyz` and `/v1/cluster`
  * as a healthy member of a cluster led by `n1`, and misbehaves on request.
  *
- * What the tests ask of it: `POST /exit/<code>` ends it at once; the variable `KVORUM_STAND_IN`, a JSON
+ * What the tests ask of it: `POST /exit/<code>` ends it at once; `POST /permissions` with a list of
+ * permission descriptors answers the state of each; the variable `KVORUM_STAND_IN`, a JSON
  * object by node id, holds `exit` (end with this code at start), `unready` (say so, with this reason),
  * `stubborn` (ignore SIGTERM).
  *
@@ -31,9 +32,13 @@ Deno.addSignalListener("SIGTERM", () => {
 const urls = config.peers.map((peer) => peer.url);
 Deno.serve(
   { hostname: config.host, port: config.port, onListen: () => console.log("serving") },
-  (request) => {
+  async (request) => {
     const { pathname } = new URL(request.url);
     if (pathname.startsWith("/exit/")) Deno.exit(Number(pathname.slice("/exit/".length)));
+    if (pathname === "/permissions") {
+      const wanted: Deno.PermissionDescriptor[] = await request.json();
+      return Response.json(wanted.map((one) => Deno.permissions.querySync(one).state));
+    }
     if (pathname === "/readyz" && orders.unready !== undefined) {
       return Response.json({ code: "not-serving", detail: orders.unready }, { status: 503 });
     }
