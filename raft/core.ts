@@ -141,7 +141,10 @@ export function createCore(options: CoreOptions): Core {
     outbox: [],
   };
   resetElectionTimer(core);
-  if (damaged) setTerm(core, nextTerm(core.term), null);
+  if (damaged) {
+    setTerm(core, nextTerm(core.term), null);
+    core.status.term = core.term;
+  }
   if (commitIndex > snapshotIndex) emit(core, { type: "commit", index: commitIndex });
   return core;
 }

@@ -118,7 +118,9 @@ export class RaftLog {
     }
     const start = from - this.snapshotIndex - 1;
     let end = to - this.snapshotIndex;
-    if (bytesMax !== Infinity) end = this.#cut(start, end, bytesMax);
+    // Who asks without a bound applies entries; what is sent always has one.
+    if (bytesMax === Infinity) return this.#entries.slice(start, end);
+    end = this.#cut(start, end, bytesMax);
     this.#slice = this.#entries.slice(start, end);
     this.#sliceTo = to;
     this.#sliceBytesMax = bytesMax;
