@@ -10,7 +10,12 @@ import { closingLine, countRun, type Counts, exitCodeFor, sum } from "./test_run
 
 /** The whole of it may take this long; then what still runs has failed. */
 const TOTAL_MS_MAX = 10 * 60_000;
+const stopSignals: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM"];
 const root = new URL("../", import.meta.url);
+/** What some tests use if it is installed; without it these are skipped. */
+const optionalPrograms: readonly string[] = ["strace"];
 
 /** Runs one `deno test` to its end, or to the deadline, and counts its tests. */
 async function execute(run: Run, scratch: string, deadline: AbortSignal): Promise<Counts> {
@@ -42,6 +47,20 @@ function readReport(path: string): string | undefined {
   }
 }
 
+/** Whether the search path leads to a program. Deno complains of permissions for one that is absent. */
+function isInstalled(program: string): boolean {
+  return (Deno.env.get("PATH") ?? "").split(Deno.build.os === "windows" ? ";" : ":")
+    .some((directory) => exists(`${directory}/${program}`));
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
+
 function hasTests(directory: URL): boolean {
   try {
     return [...Deno.readDirSync(directory)].some((entry) =>
@@ -69,13 +88,13 @@ async function main(args: readonly string[]): Promise<number> {
     aborter.abort(`stopped: not done after ${TOTAL_MS_MAX / 60_000} minutes`);
   }, TOTAL_MS_MAX);
   const onInterrupt = () => aborter.abort("stopped by a signal");
-  Deno.addSignalListener("SIGINT", onInterrupt);
+  for (const signal of stopSignals) Deno.addSignalListener(signal, onInterrupt);
   try {
-    const runs = plan(
-      select(args),
-      { denoPath: Deno.execPath(), scratch },
-      hasTests(new URL(`${PROCESS_SUITES}/`, root)),
-    );
+    const runs = plan(select(args), {
+      programs: [Deno.execPath(), ...optionalPrograms.filter(isInstalled)],
+      scratch,
+      processSuites: PROCESS_SUITES.filter((suite) => hasTests(new URL(`${suite}/`, root))),
+    });
     const counts: Counts[] = [];
     for (const run of runs) counts.push(await execute(run, scratch, aborter.signal));
     const total = sum(counts);
@@ -83,7 +102,7 @@ async function main(args: readonly string[]): Promise<number> {
     return exitCodeFor(total);
   } finally {
     clearTimeout(timer);
-    Deno.removeSignalListener("SIGINT", onInterrupt);
+    for (const signal of stopSignals) Deno.removeSignalListener(signal, onInterrupt);
     Deno.removeSync(scratch, { recursive: true });
   }
 }

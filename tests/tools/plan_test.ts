@@ -2,10 +2,10 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { plan, type Run, select } from "../../tools/test_run/plan.ts";
 
-const surroundings = { denoPath: "/bin/deno", scratch: "/s" };
+const surroundings = { programs: ["/bin/deno", "strace"], scratch: "/s" };
 
-function planFor(args: string[], hasProcessSuites = true): Run[] {
-  return plan(select(args), surroundings, hasProcessSuites);
+function planFor(args: string[], processSuites = ["tests/cli", "tests/cluster"]): Run[] {
+  return plan(select(args), { ...surroundings, processSuites });
 }
 
 /** The paths of a run: what stands behind its flags. */
@@ -18,13 +18,13 @@ Deno.test("plan() runs everything: in-process suites in parallel, then processes
   assertEquals(rest, []);
   assertEquals(pathsOf(first!), ["tests"]);
   assert(first!.args.includes("--parallel"));
-  assert(first!.args.includes("--ignore=tests/cluster"));
-  assertEquals(pathsOf(second!), ["tests/cluster"]);
+  assert(first!.args.includes("--ignore=tests/cli,tests/cluster"));
+  assertEquals(pathsOf(second!), ["tests/cli", "tests/cluster"]);
   assertFalse(second!.args.includes("--parallel"));
 });
 
 Deno.test("plan() does without process suites where there are none", () => {
-  assertEquals(planFor([], false).map((run) => run.name), ["in-process"]);
+  assertEquals(planFor([], []).map((run) => run.name), ["in-process"]);
 });
 
 Deno.test("plan() runs only what is named", () => {
@@ -36,7 +36,7 @@ Deno.test("plan() runs only what is named", () => {
     ["tests/raft"],
     ["tests/cluster/election_test.ts"],
   ]);
-  assertEquals(planFor(["tests/"]).map(pathsOf), [["tests"], ["tests/cluster"]]);
+  assertEquals(planFor(["tests/"]).map(pathsOf), [["tests"], ["tests/cli", "tests/cluster"]]);
 });
 
 Deno.test("plan() passes flags on to every run, with their values", () => {
@@ -51,11 +51,11 @@ Deno.test("plan() passes flags on to every run, with their values", () => {
   }
 });
 
-Deno.test("plan() permits writing to the scratch directory and running Deno only", () => {
+Deno.test("plan() permits writing to the scratch directory and running what is named only", () => {
   for (const run of planFor([])) {
     assert(run.args.includes("--no-prompt"));
     assert(run.args.includes("--allow-write=/s"));
-    assert(run.args.includes("--allow-run=/bin/deno"));
+    assert(run.args.includes("--allow-run=/bin/deno,strace"));
     assert(run.args.includes("--allow-net=127.0.0.1"));
     assertFalse(run.args.some((arg) => arg === "-A" || arg === "--allow-all"));
   }

@@ -6,8 +6,8 @@
  * @module
  */
 
-/** The directory of the suites that start real processes. */
-export const PROCESS_SUITES = "tests/cluster";
+/** The directories of the suites that start real nodes and launchers. */
+export const PROCESS_SUITES: readonly string[] = ["tests/cli", "tests/cluster"];
 const ALL_SUITES = "tests";
 
 /** What the user wrote behind `deno task test`. */
@@ -26,10 +26,12 @@ export interface Run {
 
 /** What a run needs to know of its surroundings. */
 export interface Surroundings {
-  /** The running Deno: the only program that tests may start. */
-  readonly denoPath: string;
+  /** The programs that tests may start: the running Deno, and what of the optional tools is there. */
+  readonly programs: readonly string[];
   /** The only directory that tests may write to; `TMPDIR` points there. */
   readonly scratch: string;
+  /** Those of {@linkcode PROCESS_SUITES} that hold tests; `deno test` fails on one that does not. */
+  readonly processSuites: readonly string[];
 }
 
 /** Flags of `deno test` whose value is an argument of its own. */
@@ -53,29 +55,17 @@ export function select(args: readonly string[]): Selection {
   return { paths, flags };
 }
 
-/**
- * Plans the runs.
- *
- * @param hasProcessSuites whether there are any; `deno test` fails on a path without tests.
- */
-export function plan(
-  selection: Selection,
-  surroundings: Surroundings,
-  hasProcessSuites: boolean,
-): Run[] {
-  const paths = selection.paths.map(normalise);
-  const processPaths = paths.filter(isProcessSuite);
+/** Plans the runs, in the order in which they are to happen. */
+export function plan(selection: Selection, surroundings: Surroundings): Run[] {
+  const paths = selection.paths.length > 0 ? selection.paths.map(normalise) : [ALL_SUITES];
   const unitPaths = paths.filter((path) => !isProcessSuite(path));
-  const all = paths.length === 0;
-  // A directory above the process suites selects them too.
-  if (hasProcessSuites && (all || unitPaths.includes(ALL_SUITES))) {
-    processPaths.push(PROCESS_SUITES);
-  }
-  if (all) unitPaths.push(ALL_SUITES);
+  const processPaths = paths.filter(isProcessSuite);
+  // The directory above the process suites selects them too.
+  if (unitPaths.includes(ALL_SUITES)) processPaths.push(...surroundings.processSuites);
 
   const runs: Run[] = [];
   if (unitPaths.length > 0) {
-    const flags = ["--parallel", `--ignore=${PROCESS_SUITES}`, ...selection.flags];
+    const flags = ["--parallel", `--ignore=${PROCESS_SUITES.join(",")}`, ...selection.flags];
     runs.push(testRun("in-process", unitPaths, flags, surroundings));
   }
   if (processPaths.length > 0) {
@@ -88,21 +78,21 @@ function testRun(
   name: string,
   paths: readonly string[],
   flags: readonly string[],
-  { denoPath, scratch }: Surroundings,
+  { programs, scratch }: Surroundings,
 ): Run {
   const permissions = [
     "--no-prompt",
     "--allow-read",
     `--allow-write=${scratch}`,
     "--allow-net=127.0.0.1",
-    `--allow-run=${denoPath}`,
+    `--allow-run=${programs.join(",")}`,
     "--allow-env",
   ];
   return { name, args: ["test", ...permissions, ...flags, ...paths] };
 }
 
 function isProcessSuite(path: string): boolean {
-  return path === PROCESS_SUITES || path.startsWith(`${PROCESS_SUITES}/`);
+  return PROCESS_SUITES.some((suite) => path === suite || path.startsWith(`${suite}/`));
 }
 
 function normalise(path: string): string {
