@@ -5,8 +5,9 @@
  * @module
  */
 import type { Core } from "./core.ts";
+import { entryBytes } from "./entry_codec.ts";
 import { isVoter } from "./quorum.ts";
-import { InvariantError } from "./types.ts";
+import { InvariantError, type LogIndex } from "./types.ts";
 
 /** @throws {InvariantError} naming the first rule that does not hold. */
 export function checkInvariants(core: Core): void {
@@ -34,12 +35,10 @@ function checkLeader(core: Core): void {
   hold(core, reads.asked.size === 0, "a leader asks for reads");
   hold(core, log.term(core.termStartIndex) === core.term, "its first entry is of another term");
   let uncommittedBytes = 0;
-  for (
-    const { data } of log.slice(core.commitIndex + 1 as typeof core.commitIndex, log.lastIndex)
-  ) {
-    uncommittedBytes += data.length;
+  for (let index = core.commitIndex + 1; index <= log.lastIndex; index++) {
+    uncommittedBytes += entryBytes(log.entry(index as LogIndex));
   }
-  hold(core, core.uncommittedBytes >= uncommittedBytes, `uncommitted ${core.uncommittedBytes}`);
+  hold(core, core.uncommittedBytes === uncommittedBytes, `uncommitted ${core.uncommittedBytes}`);
   for (const peer of core.progress.values()) {
     const at = `progress of ${peer.id}:`;
     hold(core, peer.match < peer.next, `${at} match ${peer.match}, next ${peer.next}`);

@@ -58,7 +58,7 @@ const schedules: fc.Arbitrary<Schedule> = fc.record({
 
 Deno.test("cores keep every safety property under faults, and serve after them", () => {
   fc.assert(fc.property(schedules, (schedule) => void runToHealth(schedule)), {
-    numRuns: 1_000,
+    numRuns: 400,
     seed: 20140620,
   });
 });
@@ -71,7 +71,7 @@ Deno.test("cores lose nothing when the disk of a minority loses its tail", () =>
     fc.property(damaging, (schedule) => {
       repairs += runToHealth(schedule).oracle.marks.repairs;
     }),
-    { numRuns: 500, seed: 20130228 },
+    { numRuns: 250, seed: 20130228 },
   );
   assert(repairs > 100, `only ${repairs} repairs`);
 });
