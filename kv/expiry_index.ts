@@ -17,18 +17,28 @@ export class ExpiryIndex {
     (a, b) => a < b ? -1 : a > b ? 1 : 0,
   );
 
+  /** Asked for with every entry, so it is kept; undefined when it must be looked up anew. */
+  #firstMs: number | null | undefined = null;
+
   add(expiresMs: number, key: EncodedKey): void {
     this.#tree.set(slot(expiresMs, key), undefined);
+    if (this.#firstMs === null || this.#firstMs !== undefined && expiresMs < this.#firstMs) {
+      this.#firstMs = expiresMs;
+    }
   }
 
   remove(expiresMs: number, key: EncodedKey): void {
     this.#tree.delete(slot(expiresMs, key));
+    if (expiresMs === this.#firstMs) this.#firstMs = undefined;
   }
 
   /** When the first key is due; null if none expires. */
   firstMs(): number | null {
-    const first = this.#tree.minKey();
-    return first === undefined ? null : timeOf(first);
+    if (this.#firstMs === undefined) {
+      const first = this.#tree.minKey();
+      this.#firstMs = first === undefined ? null : timeOf(first);
+    }
+    return this.#firstMs;
   }
 
   /** The keys due at `nowMs`, at most `limit`, by time and then by key. */

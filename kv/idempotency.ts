@@ -20,7 +20,7 @@ import type { ApplyResult } from "./types.ts";
 export interface Remembered {
   /** The key's UTF-8 as a binary string. */
   readonly key: string;
-  /** Of the command's body: whether another command under the same key is the same command. */
+  /** Of the command's body, 16 bytes as a binary string: whether another command under the same key is the same command. */
   readonly fingerprint: string;
   readonly result: ApplyResult;
   /** When it was applied, in replicated time. */

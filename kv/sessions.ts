@@ -37,7 +37,12 @@ class Session implements SessionState {
   }
 }
 
-/** See the module. */
+/**
+ * See the module.
+ *
+ * The results are in the state hash as they come and go. The sessions themselves are added to it only
+ * when it is asked for: they change with every command, and there are few of them.
+ */
 export class Sessions {
   readonly #hash: MultisetHash;
   /** In the order of `activeMs`, the longest idle first. */
@@ -75,15 +80,12 @@ export class Sessions {
   open(id: number, nowMs: number): void {
     const known = this.#sessions.get(id);
     if (known !== undefined) {
-      this.#removeHeader(known);
       this.#touch(known, nowMs);
-      this.#addHeader(known);
       return;
     }
     if (this.#sessions.size >= SESSIONS_MAX) this.#close(this.#longestIdle());
     const session = new Session(id, nowMs);
     this.#sessions.set(id, session);
-    this.#addHeader(session);
     this.#nextCloseMs = Math.min(this.#nextCloseMs, nowMs + SESSION_TTL_MS);
   }
 
@@ -105,13 +107,11 @@ export class Sessions {
     nowMs: number,
   ): void {
     const session = this.#sessions.get(id)!;
-    this.#removeHeader(session);
     session.results.set(sequence, result);
     addResult(this.#hash, ElementTag.SessionResult, id, sequence, result);
     if (lowWater > session.lowWater) this.#raise(session, lowWater);
     if (session.results.size > SESSION_RESULTS_MAX) this.#raise(session, middle(session.results));
     this.#touch(session, nowMs);
-    this.#addHeader(session);
   }
 
   /** Moves the low water up; steps through whichever is fewer, the sequences between or the results. */
@@ -155,19 +155,10 @@ export class Sessions {
   }
 
   #close(session: Session): void {
-    this.#removeHeader(session);
     for (const [sequence, result] of session.results) {
       removeResult(this.#hash, ElementTag.SessionResult, session.id, sequence, result);
     }
     this.#sessions.delete(session.id);
-  }
-
-  #addHeader(session: Session): void {
-    addSession(this.#hash, session);
-  }
-
-  #removeHeader(session: Session): void {
-    this.#hash.remove(ElementTag.Session, 0, session.id, session.lowWater, session.activeMs);
   }
 }
 

@@ -74,10 +74,19 @@ export class MultisetHash {
     for (let i = 0; i < 4; i++) this.#sum[i] = this.#sum[i]! - this.#element[i]! | 0;
   }
 
-  /** The hash of some bytes by themselves, as 32 hex digits. */
+  /** The hash of some bytes by themselves, as a binary string of 16. */
   fingerprint(tag: number, bytes: Uint8Array): string {
     this.#hash(tag, 0, 0, 0, 0, "", bytes);
-    return hexOf(this.#element);
+    let text = "";
+    for (const lane of this.#element) {
+      text += String.fromCharCode(
+        lane >>> 24,
+        lane >>> 16 & 0xff,
+        lane >>> 8 & 0xff,
+        lane & 0xff,
+      );
+    }
+    return text;
   }
 
   /** A copy with its own sum. */

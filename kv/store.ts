@@ -16,7 +16,7 @@ import type { Engine, StoredRecord } from "./engine.ts";
 import { fingerprintOf, Idempotency, idempotencyKey, type Remembered } from "./idempotency.ts";
 import { EXPIRED_KEYS_PER_ENTRY_MAX } from "./limits.ts";
 import { isDue, Records } from "./records.ts";
-import { Sessions, type SessionState } from "./sessions.ts";
+import { addSession, Sessions, type SessionState } from "./sessions.ts";
 import { ElementTag, MultisetHash } from "./state_hash.ts";
 import type {
   ApplyResult,
@@ -145,9 +145,10 @@ export class Store {
     return this.#records.nextExpiryMs();
   }
 
-  /** The hash of the whole state after the last entry. */
+  /** The hash of the whole state after the last entry. Costs a step for each open session. */
   hash(): StateHash {
     const hash = this.#hash.clone();
+    for (const session of this.#sessions.entries()) addSession(hash, session);
     hash.add(ElementTag.ReplicatedTime, 0, this.#timeMs, 0, 0);
     return { index: this.#index, hash: hash.toHex() };
   }

@@ -109,6 +109,12 @@ Deno.test("keyFromBytes() keeps a negative NaN, which Deno writes on some machin
   assertEquals(hex(fromHex("210007ffffffffffff")), "210007ffffffffffff");
 });
 
+Deno.test("encodeKey() writes one NaN, whatever NaN it is given", () => {
+  const odd = new DataView(new ArrayBuffer(8));
+  odd.setBigUint64(0, 0xfff8_dead_beef_0001n);
+  assertEquals(hex(encodeKey([odd.getFloat64(0)])), "21fff8000000000000");
+});
+
 Deno.test("encodeKey() refuses what has no encoding", () => {
   assertThrows(() => encodeKey(["\ud800"]), InvalidKey, "lone surrogate");
   assertThrows(() => encodeKey([1n << 2040n]), InvalidKey, "256 bytes");
