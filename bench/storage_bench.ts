@@ -1,5 +1,5 @@
 /**
- * What the log costs: the checksum, one commit and the ways of making the mark durable, and reading
+ * What the log costs (docs/decisions/0004-storage.md): the checksum, one commit and the ways of making the mark durable, and reading
  * 100,000 entries back.
  *
  * Run: `deno bench --allow-read --allow-write bench/storage_bench.ts`. It works in a temporary
@@ -7,16 +7,15 @@
  *
  * @module
  */
+import { encodeEntries, ENTRY_HEADER_BYTES } from "../raft/entry_codec.ts";
 import { type Entry, EntryKind, GROUP_DEFAULT, logIndex, term } from "../raft/types.ts";
-import { LOG_EMPTY } from "../storage/block_codec.ts";
-import { encodeBlock } from "../storage/block_codec.ts";
+import { encodeBlock, LOG_EMPTY } from "../storage/block_codec.ts";
 import { crc32c } from "../storage/crc32c.ts";
 import { type Disk, diskAt } from "../storage/disk.ts";
-import { KvLogStore, openKvLogStore } from "../storage/kv_log_store.ts";
-import { MARK_SLOT_BYTES } from "../storage/limits.ts";
+import { KvLogStore } from "../storage/kv_log_store.ts";
+import { ATOMIC_LIMITS, MARK_SLOT_BYTES } from "../storage/limits.ts";
 import { encodeSlot, type Mark } from "../storage/mark.ts";
 import { encodeState, STATE_EMPTY } from "../storage/record_codec.ts";
-import { encodeEntries } from "../raft/entry_codec.ts";
 
 const BATCH_ENTRIES = 64;
 const DATA_BYTES = 256;
@@ -128,19 +127,18 @@ async function benchCommit(way: MarkWay, busy: boolean): Promise<void> {
   });
 }
 
-async function benchRecovery(name: string, perCommit: number): Promise<void> {
-  const directory = `${root}/${name}`;
-  const store = openKvLogStore({ directory, ...owner });
+async function benchRecovery(name: string, entriesPerBlock: number): Promise<void> {
+  const disk = diskAt(`${root}/${name}`, GROUP_DEFAULT);
+  const blockPayloadBytesMax = entriesPerBlock * (DATA_BYTES + ENTRY_HEADER_BYTES);
+  const store = new KvLogStore(disk, owner, { ...ATOMIC_LIMITS, blockPayloadBytesMax });
   await store.open();
-  for (let next = 1; next <= RECOVERY_ENTRIES; next += perCommit) {
-    await store.commit({
-      hardState: null,
-      truncateFrom: null,
-      entries: entriesFrom(next, perCommit),
-    });
-  }
+  await store.commit({
+    hardState: null,
+    truncateFrom: null,
+    entries: entriesFrom(1, RECOVERY_ENTRIES),
+  });
   await store.close();
-  Deno.bench(`open(): ${RECOVERY_ENTRIES} entries, ${perCommit} a commit`, {
+  Deno.bench(`open(): ${RECOVERY_ENTRIES} entries, ${entriesPerBlock} a block`, {
     group: "recovery",
     n: 5,
     warmup: 1,

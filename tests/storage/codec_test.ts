@@ -137,6 +137,23 @@ Deno.test("planCommit() writes the bytes that peers get, and encodes nothing twi
   assertStrictEquals(puts[1].value.buffer, encodeEntries(large).buffer);
 });
 
+Deno.test("planCommit() never deletes and writes one key in the same atomic", () => {
+  const index = new BlockIndex();
+  const before = [entry(1, 1, 200_000), entry(2), entry(3, 1, 90_000)];
+  for (const block of planCommit(index, 0, before, null, ATOMIC_LIMITS).blocks) {
+    index.push(block.parts.length, block.end);
+  }
+  for (let kept = 0; kept < 3; kept++) {
+    const { steps } = planCommit(index, kept, [entry(kept + 1, 2, 50_000)], null, ATOMIC_LIMITS);
+    for (const { deletes, puts } of steps) {
+      const written = puts.map(({ firstIndex, part }) => `${firstIndex} ${part}`);
+      const deleted = deletes.map(({ firstIndex, part }) => `${firstIndex} ${part}`);
+      assertEquals(written.filter((key) => deleted.includes(key)), []);
+      assert(deleted.length > 0 && written.length > 0);
+    }
+  }
+});
+
 const STATE: StateRecord = {
   seq: 77,
   hardState: hardState(2 ** 48 - 1, "n-2", 5),

@@ -15,7 +15,7 @@ import {
 } from "../../storage/limits.ts";
 import { findDamage, type Mark } from "../../storage/mark.ts";
 import { SyncPace } from "../../storage/mark_file.ts";
-import { STATE_EMPTY } from "../../storage/record_codec.ts";
+import { encodeState, STATE_EMPTY } from "../../storage/record_codec.ts";
 import { Fenced, WrongIdentity } from "../../storage/types.ts";
 import { batch, entries, hardState, IDENTITY, OWNER, reread, withKv } from "./places.ts";
 
@@ -193,6 +193,20 @@ Deno.test("a process that was fenced off can no longer move the mark", async () 
     assertEquals(before!.newest!.boot, 2);
     await older.close();
     await newer.close();
+  });
+});
+
+Deno.test("a mark that was replaced writes into a file that nobody reads", async () => {
+  await withDirectory(async (directory) => {
+    const marks = diskAt(directory, GROUP_DEFAULT).marks!;
+    const content = { identity: IDENTITY, boot: 1, damaged: false, state: STATE_EMPTY };
+    const older = await marks.create(content);
+    const newer = await marks.create({ ...content, boot: 2 });
+    for (const seq of [8, 9]) await older.write(encodeState({ ...STATE_EMPTY, seq }), seq);
+    const { newest } = (await marks.read())!;
+    assertEquals([newest!.boot, newest!.state.seq], [2, 0]);
+    older.close();
+    newer.close();
   });
 });
 
