@@ -258,7 +258,7 @@ function numberOrText(text: string): string | number {
   return numberPattern.test(text) ? Number(text) : text;
 }
 
-/** Sets a dotted path. A path through `__proto__` is dropped: it would reach a shared object. */
+/** Sets a dotted path. A path through `__proto__` is dropped: it would change what the result inherits. */
 function setNested(target: Nested, path: readonly string[], value: unknown, append: boolean): void {
   if (path.includes("__proto__")) return;
   let at = target;

@@ -2,7 +2,7 @@
  * How the stand-in for `@std/cli/parse-args` reads a command line. Each row states the original's
  * answer, quirks included, so that the table holds against the original too.
  */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStrictEquals } from "@std/assert";
 import { type Args, parseArgs, type ParseOptions } from "@std/cli/parse-args";
 
 interface Row {
@@ -142,10 +142,13 @@ Deno.test("parseArgs() asks about what is declared nowhere, and drops what is re
   assertEquals({ ...flags }, { _: ["keep"], known: "1" });
 });
 
-Deno.test("parseArgs() reaches no shared prototype", () => {
-  parseArgs(["--__proto__.polluted=1", "--a.__proto__.polluted", "1", "--constructor.polluted=1"]);
-  assertEquals(({} as Record<string, unknown>).polluted, undefined);
-  assertEquals((Object as unknown as Record<string, unknown>).polluted, undefined);
+Deno.test("parseArgs() reaches no prototype, neither a shared one nor that of its result", () => {
+  const flags = parseArgs(
+    ["--__proto__.polluted=1", "--a.__proto__.polluted", "1", "--constructor.polluted=1"],
+  );
+  assertStrictEquals(Object.getPrototypeOf(flags), Object.prototype);
+  assertStrictEquals(flags.polluted, undefined);
+  assertStrictEquals((Object as unknown as Record<string, unknown>).polluted, undefined);
 });
 
 Deno.test("parseArgs() types its result by its options", () => {
