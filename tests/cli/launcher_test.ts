@@ -4,6 +4,9 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { NodeProcess } from "../../cli/cluster/node_process.ts";
+import { clusterMembers } from "../../cli/cluster/options.ts";
+import { Output } from "../../cli/cluster/output.ts";
 import { eventually, freeBasePort, isListening, Program, sendSignals } from "./program.ts";
 
 const script = new URL("./launch_stand_in.ts", import.meta.url);
@@ -101,7 +104,7 @@ Deno.test("launcher kills nodes that do not stop when it is asked a second time"
   program.signal("SIGINT");
   await program.line(/^n2 \| not stopping$/);
   await eventually("the launcher has ended", () => {
-    if (!program.isOver) program.signal("SIGINT");
+    program.signal("SIGINT");
     return program.isOver;
   });
   assertEquals(await program.ended(), 1);
@@ -127,6 +130,30 @@ Deno.test("launcher restarts a node that somebody else stopped", async () => {
   await sendSignals([tablePids(program).get("n3")!, "SIGTERM"]);
   await program.line(/^n3 exited with code 0; restarting it in 100 ms$/);
   await program.line(/^n3 restarted, process id \d+$/);
+});
+
+Deno.test("launcher says nothing of a node that heard of the end before it did", async () => {
+  await using launch = new Launch(1);
+  const [config] = clusterMembers(
+    { size: 1, basePort: launch.basePort, data: launch.data, fresh: false, restart: true },
+    crypto.randomUUID(),
+  );
+  let text = "";
+  const output = new Output({
+    write(bytes) {
+      text += new TextDecoder().decode(bytes);
+      return Promise.resolve(bytes.length);
+    },
+  });
+  const entry = new URL("./stand_in_node.ts", import.meta.url);
+  const node = new NodeProcess(config, config.peers[0].url, { entry, restart: true, output });
+  await eventually("the node serves", () => isListening(launch.basePort));
+  await launch.exit(1, 0);
+  await eventually("the node is gone", () => launch.allDown());
+  node.stop("SIGTERM");
+  await node.ended;
+  await output.flushed();
+  assertEquals(text, "n1 | serving\n");
 });
 
 Deno.test("launcher leaves a paused node alone", async () => {

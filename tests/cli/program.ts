@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { signalChild } from "../../cli/signals.ts";
 
 /** A condition that takes longer than this has failed. */
 const DEADLINE_MS = 20_000;
@@ -135,8 +136,9 @@ export class Program implements AsyncDisposable {
     return match;
   }
 
+  /** Sends the signal, unless the program has ended. */
   signal(signal: Deno.Signal): void {
-    this.#child.kill(signal);
+    signalChild(this.#child, signal);
   }
 
   /**
@@ -159,7 +161,7 @@ export class Program implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#isOver) this.#child.kill("SIGKILL");
+    this.signal("SIGKILL");
     await this.#status;
     await this.#streams;
   }

@@ -6,5 +6,10 @@
  * @module
  */
 for (let i = 0; i < Deno.args.length; i += 2) {
-  Deno.kill(Number(Deno.args[i]), Deno.args[i + 1] as Deno.Signal);
+  try {
+    Deno.kill(Number(Deno.args[i]), Deno.args[i + 1] as Deno.Signal);
+  } catch (error) {
+    // An earlier signal may have ended it already.
+    if (i === 0 || !(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
