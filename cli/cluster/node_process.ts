@@ -40,6 +40,7 @@ interface Running {
   readonly sinceMs: number;
 }
 
+/** A node that is running, waiting to be started again, or down for good. */
 export class NodeProcess {
   readonly id: string;
   readonly url: string;

@@ -10,6 +10,7 @@ import { CLUSTER_SIZE_MAX, PEER_PORT_OFFSET, PORT_MAX, PORTS_BLOCKED } from "../
 /** All nodes of a launched cluster are on this machine and reachable from nowhere else. */
 export const CLUSTER_HOST = "127.0.0.1";
 
+/** The command line of the launcher, read. */
 export interface ClusterOptions {
   /** Nodes, from 1. */
   readonly size: number;

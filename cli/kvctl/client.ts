@@ -24,6 +24,7 @@ export class CallFailed extends Error {
   }
 }
 
+/** One request, to whichever node takes it. */
 export interface Call {
   readonly method: "GET" | "PUT" | "DELETE";
   /** Path and query. */
@@ -59,6 +60,7 @@ interface Passing {
   readonly retryAfterMs: number;
 }
 
+/** The way to a cluster: some of its nodes, and how long a call may take over all of them. */
 export class ClusterClient {
   readonly urls: readonly string[];
   readonly timeoutMs: number;

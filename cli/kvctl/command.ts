@@ -9,6 +9,7 @@ import type { ClusterClient } from "./client.ts";
 import type { Io } from "./io.ts";
 import { DURATION_MAX_MS, TIMEOUT_DEFAULT_MS } from "./limits.ts";
 
+/** One command: how it is called, and what it does. */
 export interface Command {
   readonly name: string;
   /** One line for the list of commands. */

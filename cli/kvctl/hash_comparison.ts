@@ -20,6 +20,7 @@ export interface Comparison {
 /** The samples of one group: by index, by node id, the hash. */
 type Samples = Map<number, Map<string, string>>;
 
+/** Collects samples, and tells when they prove something. */
 export class HashComparison {
   readonly #groups = new Map<string, Samples>();
   #difference: Comparison | null = null;

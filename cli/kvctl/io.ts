@@ -5,6 +5,7 @@
  */
 import { UsageError } from "../args.ts";
 
+/** Standard input, output and error, and the environment. */
 export interface Io {
   /** Writes to standard output, exactly. */
   write(data: string | Uint8Array): Promise<void>;

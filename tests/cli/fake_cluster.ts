@@ -17,11 +17,6 @@ export interface Seen {
 /** An answer instead of the usual one; null for the usual. */
 type Fault = (seen: Seen) => Response | Promise<Response> | null;
 
-export interface Replica {
-  role?: string;
-  hash?: { index: number; hash: string };
-}
-
 /** A problem+json answer (RFC 9457). */
 export function problem(status: number, code: string, detail = "as told"): Response {
   return new Response(JSON.stringify({ code, status, title: "A title", detail }), {

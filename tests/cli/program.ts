@@ -64,6 +64,7 @@ export function freeBasePort(size: number): number {
   }
 }
 
+/** A running or ended program. */
 export class Program implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #streams: Promise<unknown>;
