@@ -258,9 +258,8 @@ function numberOrText(text: string): string | number {
   return numberPattern.test(text) ? Number(text) : text;
 }
 
-/** Sets a dotted path. A path through `__proto__` is dropped: it would change what the result inherits. */
+/** Sets a dotted path, through own properties only: `constructor` must not lead to a shared object. */
 function setNested(target: Nested, path: readonly string[], value: unknown, append: boolean): void {
-  if (path.includes("__proto__")) return;
   let at = target;
   for (const key of path.slice(0, -1)) {
     if (!Object.hasOwn(at, key) || typeof at[key] !== "object" || at[key] === null) at[key] = {};
