@@ -51,7 +51,10 @@ export const Tag = {
   Uint8Array: 0x42, // B, behind ArrayBufferView
 } as const;
 
-/** Sets an own member, `__proto__` included. */
+/**
+ * Sets an own member, also one of the name `__proto__`. Deno has no accessor of that name unless it is
+ * run with `--unstable-unsafe-proto`; an assignment would then set the prototype.
+ */
 export function setMember(object: { [name: string]: JsValue }, name: string, value: JsValue): void {
   if (name === "__proto__") {
     Object.defineProperty(object, name, {

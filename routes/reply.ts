@@ -12,8 +12,8 @@ import { type ShownEncoding, showValue } from "./value_json.ts";
 const REQUEST_ID = /^[A-Za-z0-9._:/+=@-]+$/;
 
 /**
- * The server compresses what a client takes compressed, and then makes the ETag a weak one, with which
- * If-Match cannot do anything. An answer with an ETag therefore forbids that.
+ * Whoever compresses an answer on its way (`Deno.serve` when told to, a proxy) makes its ETag a weak one,
+ * with which If-Match cannot do anything. An answer with an ETag therefore forbids that.
  */
 const REVALIDATE_UNCHANGED = "no-cache, no-transform";
 

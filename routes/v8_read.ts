@@ -131,9 +131,8 @@ class Reader {
 
   #array(depthLeft: number): JsValue {
     const count = this.#varint();
-    // Each item takes a byte at least, so a length beyond the input is a lie.
-    if (count > this.#bytes.length - this.#at) throw new Unknown();
     const items: JsValue[] = [];
+    // Each item takes a byte at least, so a length beyond the input ends with the input.
     for (let i = 0; i < count; i += 1) items.push(this.#value(depthLeft));
     if (!this.#ends(Tag.EndDenseArray)) throw new Unknown();
     if (this.#varint() !== 0 || this.#varint() !== count) throw new Unknown();

@@ -220,6 +220,25 @@ Deno.test("readV8() reads an array that could have holes and has none", () => {
   }
 });
 
+Deno.test("readV8() reads a member __proto__ where that is an accessor, too", () => {
+  const text = '{"__proto__":{"polluted":true}}';
+  const bytes = writeV8(JSON.parse(text));
+  let assigned = false;
+  // As --unstable-unsafe-proto has it.
+  Object.defineProperty(Object.prototype, "__proto__", {
+    configurable: true,
+    set: () => {
+      assigned = true;
+    },
+  });
+  try {
+    assertEquals(JSON.stringify(readV8(bytes)?.value), text);
+  } finally {
+    delete (Object.prototype as { __proto__?: unknown }).__proto__;
+  }
+  assert(!assigned);
+});
+
 Deno.test("readV8() repeats a date that is shared", () => {
   const date = new Date(86_400_000);
   const value = { created: date, bytes: new Uint8Array([1]), list: [{}, date] };
