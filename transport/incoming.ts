@@ -61,6 +61,7 @@ export class Incoming implements FrameSink {
   }
 
   onFrame(body: Uint8Array, owned: boolean): boolean {
+    // The handler of the frame before may have closed the transport, or removed this peer.
     if (this.#closed || this.#peer === null || this.#counters === null) return false;
     if (body.length === 0) {
       this.#answerProbe();
@@ -71,8 +72,7 @@ export class Incoming implements FrameSink {
     this.#counters.receivedMessages += 1;
     this.#counters.receivedBytes += FRAME_HEADER_BYTES + body.length;
     this.#owner.deliver(this.#peer, group, message);
-    // The handler may have closed the transport, or removed this peer.
-    return !this.#closed;
+    return true;
   }
 
   /** The peer's process was replaced: what still comes from the earlier one is void. */

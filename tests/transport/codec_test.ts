@@ -287,14 +287,16 @@ Deno.test("decodeMessage() refuses a declared count or length beyond what remain
     commands: [new Uint8Array(3)],
   });
   const request = encodeMessage(GROUP, append(1, 4));
-  const hostile: [Uint8Array, number][] = [[forward, 10], [forward, 14], [request, 34], [
-    request,
-    51,
-  ]];
-  for (const [bytes, at] of hostile) {
+  const hostile: [Uint8Array, number, string][] = [
+    [forward, 10, "4294967295 commands do not fit"],
+    [forward, 14, "4294967295 bytes wanted"],
+    [request, 34, "4294967295 do not fit"],
+    [request, 51, "cut short"],
+  ];
+  for (const [bytes, at, why] of hostile) {
     const changed = bytes.slice();
     changed.fill(0xff, at, at + 4);
-    assertThrows(() => decodeMessage(changed), MalformedFrame);
+    assertThrows(() => decodeMessage(changed), MalformedFrame, why);
   }
 });
 
