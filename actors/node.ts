@@ -141,7 +141,7 @@ class RunningNode implements Node, KvService {
         },
         supervision: { decide: (error) => this.#decide(error) },
       });
-      ctx.watch(this.#replica as unknown as Ref<never>, () => ({ type: "replica-stopped" }));
+      ctx.watch(this.#replica, () => ({ type: "replica-stopped" }));
       return null;
     };
     return {
@@ -269,7 +269,7 @@ class RunningNode implements Node, KvService {
     if (replica === null) {
       return this.#failure === null
         ? "the replica is starting"
-        : `the replica has failed: ${describe(this.#failure)}`;
+        : `the replica has failed (${nameOf(this.#failure)}); the node's log says more`;
     }
     if (this.#view.damaged) return "the replica's log is damaged and is being repaired";
     if (replica.leader === null) return "no leader is known";
@@ -324,8 +324,9 @@ function outcomeOf(error: unknown, call: "write" | "read"): unknown {
     : new NotServing("Cannot read: the replica failed meanwhile");
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** What of an error may be shown to clients: its message could name paths. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "unknown";
 }
 
 /** The size of a message for the mailbox's limit, in bytes; entries dominate it. */

@@ -270,7 +270,7 @@ function onRead(state: State, read: PendingRead, timeMs: number): void {
 
 /** Whether a leader that read now would show what is already due. */
 function mustExpireFirst(state: State, timeMs: number): boolean {
-  return state.core.role === "leader" && isDue(state.store.nextExpiryMs(), timeMs);
+  return state.core.role === "leader" && isDue(state.store.nextVisibleExpiryMs(), timeMs);
 }
 
 function isDue(expiryMs: number | null, timeMs: number): boolean {
@@ -304,7 +304,7 @@ function expire(state: State, timeMs: number, ctx: ReplicaCtx, options: ReplicaO
 function isExpiredUpTo(state: State): boolean {
   const first = state.expiring[0];
   if (first === undefined) return false;
-  return state.core.role !== "leader" || !isDue(state.store.nextExpiryMs(), first.untilMs);
+  return state.core.role !== "leader" || !isDue(state.store.nextVisibleExpiryMs(), first.untilMs);
 }
 
 function propose(state: State, timeMs: number, ctx: ReplicaCtx, options: ReplicaOptions): void {

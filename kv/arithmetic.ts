@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { VALUE_BYTES_MAX } from "./limits.ts";
+import { SUM_BIGINT_BYTES_MAX } from "./limits.ts";
 import {
   type ApplyResult,
   type Mutation,
@@ -56,6 +56,9 @@ export function combine(mutation: ArithmeticMutation, stored: Value | null): Val
 }
 
 function sumV8(mutation: SumMutation, stored: Value | null): Value | Refusal {
+  if (tooLargeToSum(mutation.value) || stored !== null && tooLargeToSum(stored)) {
+    return refusal("too-large", `Cannot sum a value of over ${SUM_BIGINT_BYTES_MAX} bytes`);
+  }
   const operand = v8Of(mutation.value);
   const min = mutation.min === null ? null : decodeV8(mutation.min);
   const max = mutation.max === null ? null : decodeV8(mutation.max);
@@ -89,11 +92,11 @@ function sumV8(mutation: SumMutation, stored: Value | null): Value | Refusal {
     if (!mutation.clamp) return outOfRange();
     sum = max;
   }
-  const value = v8Value(sum);
-  if (value.data.length > VALUE_BYTES_MAX) {
-    return refusal("too-large", `The result of a Sum operation exceeds ${VALUE_BYTES_MAX} bytes`);
-  }
-  return value;
+  return v8Value(sum);
+}
+
+function tooLargeToSum(value: Value): boolean {
+  return value.encoding === ValueEncoding.V8 && value.data.length > SUM_BIGINT_BYTES_MAX;
 }
 
 /** A V8 operand on a stored value that is not a V8 number or bigint. */

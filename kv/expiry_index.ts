@@ -41,6 +41,14 @@ export class ExpiryIndex {
     return this.#firstMs;
   }
 
+  /** When the first key is due that is not due yet at `nowMs`; null if none is. */
+  firstAfterMs(nowMs: number): number | null {
+    const firstMs = this.firstMs();
+    if (firstMs === null || firstMs > nowMs) return firstMs;
+    const next = this.#tree.nextHigherKey(slot(nowMs + 1, "" as EncodedKey));
+    return next === undefined ? null : timeOf(next);
+  }
+
   /** The keys due at `nowMs`, at most `limit`, by time and then by key. */
   due(nowMs: number, limit: number): EncodedKey[] {
     const keys: EncodedKey[] = [];

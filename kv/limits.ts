@@ -10,6 +10,11 @@ export const KEY_BYTES_MAX = 2048;
 export const VALUE_BYTES_MAX = 65_536;
 /** Bytes of the magnitude of a bigint in a key: its length is one byte. */
 export const BIGINT_PART_BYTES_MAX = 255;
+/**
+ * Bytes of a serialized bigint that `sum` adds to or stores: 1000 sums of bigints as large as a value
+ * may be would keep a replica busy for longer than an election timeout (0.95 s measured).
+ */
+export const SUM_BIGINT_BYTES_MAX = 4096;
 /** Checks in one atomic write. */
 export const CHECKS_MAX = 100;
 /** Mutations in one atomic write. */

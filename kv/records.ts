@@ -58,6 +58,11 @@ export class Records {
     return this.#expiry.firstMs();
   }
 
+  /** When the first key is due that is still visible at `nowMs`; null if none is. */
+  nextVisibleExpiryMs(nowMs: number): number | null {
+    return this.#expiry.firstAfterMs(nowMs);
+  }
+
   #forget(former: StoredRecord): void {
     const { key, value, versionstamp: { index, order }, expiresMs } = former;
     this.#hash.remove(

@@ -145,6 +145,11 @@ export class Store {
     return this.#records.nextExpiryMs();
   }
 
+  /** When the first key is due that reads still show; null if none is. Reads that come later must not see it. */
+  nextVisibleExpiryMs(): number | null {
+    return this.#records.nextVisibleExpiryMs(this.#timeMs);
+  }
+
   /** The hash of the whole state after the last entry. Costs a step for each open session. */
   hash(): StateHash {
     const hash = this.#hash.clone();

@@ -6,7 +6,7 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import { increment, put, VirtualCluster } from "./virtual_cluster.ts";
+import { increment, key, put, VirtualCluster } from "./virtual_cluster.ts";
 import { Draining, NoLeader, NotServing, OutcomeUnknown } from "../../actors/outcomes.ts";
 import { Fenced } from "../../storage/types.ts";
 import { nodeId } from "../../raft/types.ts";
@@ -199,6 +199,28 @@ Deno.test("replica: a key is gone for every reader from the moment it is due, wi
     assertEquals(await cluster.get(id, "key"), "value");
     await cluster.env.advance(dueMs - cluster.env.now());
     for (const reader of cluster.ids) assertEquals(await cluster.get(reader, "key"), null);
+    await cluster.agreedHash();
+  });
+});
+
+Deno.test("replica: thousands of keys due at once delay no read, and are all removed", async () => {
+  await VirtualCluster.run(3, 13, async (cluster) => {
+    const leader = await cluster.leader();
+    const count = 2000;
+    await cluster.settle(Promise.all(
+      Array.from(
+        { length: count },
+        (_, i) => cluster.service(leader).write(put(`k${i}`, "v", 1000)),
+      ),
+    ));
+    await cluster.env.advance(1010);
+    const query = { type: "get", keys: [key("k0"), key(`k${count - 1}`)] } as const;
+    const read = cluster.service(leader).read(query, "linearizable");
+    assertEquals((await cluster.settle(read)).results, [[null, null]]);
+    await cluster.agreedHash();
+    // All of them are gone from the state, not only hidden: it equals one that never had them.
+    await cluster.env.advance(1000);
+    assert(cluster.service(leader).status().replicas[0].lastIndex < 2 * count);
     await cluster.agreedHash();
   });
 });

@@ -8,6 +8,11 @@ const KILL_EVERY_MS = 5000;
 const DOWN_MS = 1500;
 const WRITERS_PER_NODE = 2;
 
+/** In place of a status: nobody listened. */
+const REFUSED = -1;
+/** In place of a status: the connection broke before the answer. */
+const BROKEN = 0;
+
 interface Tally {
   /** Increments that were answered with 200. */
   acknowledged: number;
@@ -23,8 +28,10 @@ async function sum(node: NodeProcess, key: string, idempotencyKey: string | null
     const response = await node.fetch("/v1/atomic", { method: "POST", headers, body });
     await response.body?.cancel();
     return response.status;
-  } catch {
-    return 0; // The connection broke, or was never made.
+  } catch (error) {
+    // Nobody listens on a dead node's port: that request reached nothing.
+    const { cause } = error as Error;
+    return String(cause).includes("refused") ? REFUSED : BROKEN;
   }
 }
 
@@ -51,9 +58,9 @@ async function plainWriter(node: NodeProcess, endMs: number): Promise<Tally> {
   while (performance.now() < endMs) {
     const status = await sum(node, "plain", null);
     if (status === 200) tally.acknowledged++;
-    else if (status === 504 || status === 0) tally.unknown++;
-    else assertEquals(status, 503); // Certainly not applied.
-    if (status === 0) await new Promise((resolve) => setTimeout(resolve, 50)); // The node is down.
+    else if (status === 504 || status === BROKEN) tally.unknown++;
+    else if (status !== REFUSED) assertEquals(status, 503); // Certainly not applied.
+    if (status === REFUSED) await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return tally;
 }

@@ -111,7 +111,7 @@ export class NodeProcess {
 
   signal(signal: Deno.Signal): void {
     if (this.#child === null) throw new Error(`${this.id} does not run`);
-    Deno.kill(this.#child.pid, signal);
+    this.#child.kill(signal);
   }
 
   /** Sends the signal and waits for the end of the process. */

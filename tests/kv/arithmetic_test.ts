@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { VALUE_BYTES_MAX } from "../../kv/limits.ts";
+import { SUM_BIGINT_BYTES_MAX } from "../../kv/limits.ts";
 import type { Mutation, Value } from "../../kv/types.ts";
 import { bytesValue, u64Of, u64Value, v8Of, v8Value } from "../../kv/value_codec.ts";
 import { encodeV8 } from "../../kv/v8_codec.ts";
@@ -172,11 +172,18 @@ const refusals: [string, Value | null, Mutation, string, string][] = [
     outOfRange,
   ],
   [
-    "a bigint that outgrows a value",
-    v8Value((1n << BigInt(8 * (VALUE_BYTES_MAX - 8))) - 1n),
+    "a stored bigint that is too large to sum",
+    v8Value(1n << BigInt(8 * SUM_BIGINT_BYTES_MAX)),
     sum(k, v8Value(1n)),
     "too-large",
-    "The result of a Sum operation exceeds 65536 bytes",
+    "Cannot sum a value of over 4096 bytes",
+  ],
+  [
+    "an operand that is too large to sum",
+    v8Value(1n),
+    sum(k, v8Value(1n << BigInt(8 * SUM_BIGINT_BYTES_MAX))),
+    "too-large",
+    "Cannot sum a value of over 4096 bytes",
   ],
 ];
 

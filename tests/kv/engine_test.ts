@@ -95,6 +95,11 @@ Deno.test("ExpiryIndex gives due keys by time and then by key, up to a limit", (
   index.add(300, b);
   index.add(70_000, c);
   assertEquals(index.firstMs(), 300);
+  assertEquals(index.firstAfterMs(0), 300);
+  assertEquals(index.firstAfterMs(300), 70_000);
+  assertEquals(index.firstAfterMs(69_999), 70_000);
+  assertEquals(index.firstAfterMs(70_000), later);
+  assertEquals(index.firstAfterMs(later), null);
   assertEquals(index.due(299, 10), []);
   assertEquals(index.due(300, 10), [b, d]);
   assertEquals(index.due(later, 3), [b, d, c]);

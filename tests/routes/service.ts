@@ -1,40 +1,56 @@
 /**
- * Services for the tests of the doors: a real store without a cluster around it, and scripted ones that
- * come to one given outcome.
+ * Services for the tests of the doors: a real replica on memory storage and transport, and scripted
+ * ones that come to one given outcome.
  *
  * @module
  */
 import type { ClusterStatus, KvService, WriteResult } from "../../actors/service.ts";
-import { encodeAtomicWrite, encodeOpenSession, stampCommand } from "../../kv/command.ts";
-import { Store } from "../../kv/store.ts";
+import { systemEnv } from "../../actors/env.ts";
+import { startNode } from "../../actors/node.ts";
+import type { Env } from "../../actors/types.ts";
 import type { ReadResult } from "../../kv/types.ts";
+import { nodeId } from "../../raft/types.ts";
+import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
+import { createMemoryNetwork } from "../../transport/memory.ts";
 
 export interface TestService {
   readonly service: KvService;
   close(): Promise<void>;
 }
 
-const SESSION = 1;
+/** How much faster than ours the clock of a test's node runs, so that nobody waits for its election. */
+const HASTE = 20;
 
-/** One node's service over an empty store. */
-export function testService(): Promise<TestService> {
-  const store = new Store();
-  let sequence = 0;
-  const apply = (data: Uint8Array) =>
-    store.apply({ index: store.index + 1, timeMs: Date.now(), data, isCommand: true }).result;
-  apply(encodeOpenSession(SESSION));
-  const service: KvService = {
-    write(write) {
-      const data = encodeAtomicWrite(write);
-      sequence += 1;
-      stampCommand(data, SESSION, sequence, sequence);
-      return Promise.resolve(apply(data) as WriteResult);
-    },
-    read: (query) => Promise.resolve(store.read(query)),
-    status: () => STATUS,
-    notReady: () => null,
+function hastyEnv(): Env {
+  const env = systemEnv();
+  return {
+    now: () => env.now() * HASTE,
+    wallNowMs: () => env.wallNowMs(),
+    setTimer: (callback, delayMs) => env.setTimer(callback, delayMs / HASTE),
+    defer: (callback) => env.defer(callback),
+    randomUint32: () => env.randomUint32(),
   };
-  return Promise.resolve({ service, close: () => Promise.resolve() });
+}
+
+/** A real node, alone in its cluster, on a disk and a network in memory. */
+export async function testService(): Promise<TestService> {
+  const id = nodeId("n1");
+  const env = hastyEnv();
+  const network = createMemoryNetwork({ env });
+  const disk = new MemoryDisk();
+  const clusterId = STATUS.clusterId;
+  const node = startNode({
+    id,
+    clusterId,
+    members: STATUS.members.slice(0, 1),
+    env,
+    openLog: () => new MemoryLogStore(disk, { clusterId, nodeId: id }),
+    openTransport: () => network.transport(id),
+  });
+  await node.started;
+  // The first write waits for the election and the session.
+  await node.service.write({ checks: [], mutations: [], idempotencyKey: null });
+  return { service: node.service, close: () => node.stop(0) };
 }
 
 /** What the scripted services say of their cluster. */
