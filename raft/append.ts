@@ -34,7 +34,7 @@ export function onAppendRequest(core: Core, from: NodeId, request: AppendRequest
   store(core, request);
   const commit = Math.min(request.commit, lastIndex) as LogIndex;
   if (commit > core.commitIndex) setCommit(core, commit);
-  repairIfComplete(core, request.commit, lastIndex);
+  repairIfComplete(core, request.commit);
   acknowledge(core, from, request, lastIndex);
 }
 
