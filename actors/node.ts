@@ -27,12 +27,8 @@ import { Draining, NotServing, OutcomeUnknown, Overloaded } from "./outcomes.ts"
 import { ActorStopped, AskTimeout, MailboxFull } from "./errors.ts";
 import type { RuntimeEvent } from "./events.ts";
 import { type ActorSystem, createSystem } from "./system.ts";
-import {
-  createReplica,
-  type ReplicaEvent,
-  type ReplicaMessage,
-  type ReplicaView,
-} from "./replica.ts";
+import { createReplica } from "./replica.ts";
+import type { ReplicaEvent, ReplicaMessage, ReplicaView } from "./replica_types.ts";
 import { GROUP_DEFAULT, InvariantError, type NodeId } from "../raft/types.ts";
 import type { Message } from "../raft/message.ts";
 import type { AtomicWrite, ReadQuery, ReadResult } from "../kv/types.ts";

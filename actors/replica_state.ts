@@ -1,0 +1,127 @@
+/**
+ * The parts of a running replica, alive from `init` to the next stop or restart.
+ *
+ * @module
+ */
+import { ELECTION_TICKS, HEARTBEAT_TICKS, TICK_MS } from "./limits_replica.ts";
+import { Outbox } from "./outbox.ts";
+import { Proposals } from "./proposals.ts";
+import { Reads } from "./reads.ts";
+import { Turn } from "./replica_turn.ts";
+import type { ReplicaMessage, ReplicaOptions } from "./replica_types.ts";
+import type { ReplicaStatus } from "./service.ts";
+import type { Ctx } from "./types.ts";
+import { Store } from "../kv/store.ts";
+import { type Core, createCore } from "../raft/core.ts";
+import type { LogIndex, NodeId } from "../raft/types.ts";
+import type { LogStore } from "../storage/types.ts";
+
+/** Something that waits until all that was due at `untilMs` has expired. */
+export interface Deferred {
+  /** Replicated time, in ms. */
+  readonly untilMs: number;
+  readonly run: () => void;
+}
+
+export interface State {
+  readonly options: ReplicaOptions;
+  readonly ctx: Ctx<ReplicaMessage>;
+  readonly log: LogStore;
+  readonly core: Core;
+  readonly store: Store;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly turn: Turn;
+  readonly outbox: Outbox;
+  /** In the order in which they came. */
+  readonly deferred: Deferred[];
+  /** The last index known durable here. */
+  durableIndex: LogIndex;
+  /** What the core says is committed; applied as far as durable. */
+  commitIndex: LogIndex;
+  /** Whether entries became durable in this turn that the core has not been told of. */
+  untold: boolean;
+  /** The last clock command that this node proposed as a leader, and the term. */
+  clockIndex: number;
+  clockTerm: number;
+  /** The leader and term for which the proposals were last started over. */
+  leaderKnown: NodeId | null;
+  leaderTerm: number;
+  /** Whether a `continue` is in the mailbox. */
+  continuing: boolean;
+}
+
+/**
+ * Recovers the log and builds the replica on it.
+ *
+ * @throws what `LogStore.open` throws.
+ */
+export async function openState(
+  options: ReplicaOptions,
+  ctx: Ctx<ReplicaMessage>,
+): Promise<State> {
+  const log = options.openLog();
+  const { hardState, entries, boot, damage } = await log.open();
+  const core = createCore({
+    id: options.id,
+    configuration: options.configuration,
+    hardState,
+    log: { entries },
+    seed: ctx.env.randomUint32(),
+    damaged: damage !== null,
+    electionTicks: ELECTION_TICKS,
+    heartbeatTicks: HEARTBEAT_TICKS,
+  });
+  ctx.setTimer({ type: "tick" }, { delayMs: TICK_MS, repeat: true });
+  options.onEvent({ type: "opened", boot, damage });
+  return {
+    options,
+    ctx,
+    log,
+    core,
+    store: new Store(),
+    // Early, because what they answer is on a quorum's disks, whatever this turn still has to write.
+    proposals: new Proposals(() => randomSession(ctx), {
+      resolve: (reply, result) => ctx.replyEarly(reply, result),
+      reject: (reply, error) => ctx.failEarly(reply, error),
+    }),
+    reads: new Reads((reply, error) => ctx.failEarly(reply, error)),
+    turn: new Turn(),
+    outbox: new Outbox((to, message) => options.send(to, options.group, message)),
+    deferred: [],
+    durableIndex: core.log.lastIndex,
+    commitIndex: core.commitIndex,
+    untold: false,
+    clockIndex: 0,
+    clockTerm: 0,
+    leaderKnown: null,
+    leaderTerm: 0,
+    continuing: false,
+  };
+}
+
+/** Makes sure that another turn comes, though nobody may write to the replica. */
+export function continueSoon(state: State): void {
+  if (state.continuing) return;
+  state.continuing = state.ctx.self.tell({ type: "continue" }, { lane: "control" }) === "ok";
+}
+
+export function statusOf({ options, core, store, commitIndex }: State): ReplicaStatus {
+  return {
+    group: options.group,
+    role: core.role,
+    term: core.term,
+    leader: core.leader,
+    firstIndex: core.log.firstIndex,
+    lastIndex: core.log.lastIndex,
+    commitIndex,
+    appliedIndex: store.index,
+    snapshotIndex: core.log.snapshotIndex,
+    stateHash: store.hash(),
+  };
+}
+
+/** 48 random bits, but never 0, which stands for no session. */
+function randomSession({ env }: Ctx<ReplicaMessage>): number {
+  return (env.randomUint32() & 0xffff) * 2 ** 32 + (env.randomUint32() || 1);
+}

@@ -1,0 +1,64 @@
+/**
+ * What goes into a replica, what it needs, and what it shows of itself.
+ *
+ * @module
+ */
+import type { ReplicaStatus, WriteResult } from "./service.ts";
+import type { Reply } from "./types.ts";
+import type { ReadQuery, ReadResult } from "../kv/types.ts";
+import type { Message } from "../raft/message.ts";
+import type { Configuration, GroupId, NodeId, Role } from "../raft/types.ts";
+import type { LogStore } from "../storage/types.ts";
+
+export type ReplicaMessage =
+  | { readonly type: "peer"; readonly from: NodeId; readonly message: Message }
+  | { readonly type: "tick" }
+  /** There is work left over from the last turn. */
+  | { readonly type: "continue" }
+  /** Somebody knows of a later boot of this node: write something, to see whether the fence still holds. */
+  | { readonly type: "prove-fence" }
+  | {
+    readonly type: "write";
+    /** Encoded by `encodeAtomicWrite`; the replica stamps it. */
+    readonly command: Uint8Array;
+    /** Of the monotonic clock, in ms. */
+    readonly deadlineMs: number;
+    readonly reply: Reply<WriteResult>;
+  }
+  | {
+    readonly type: "read";
+    readonly query: ReadQuery;
+    readonly deadlineMs: number;
+    readonly reply: Reply<ReadResult>;
+  };
+
+/** What the replica tells its node, outside any request. */
+export type ReplicaEvent =
+  | { readonly type: "opened"; readonly boot: number; readonly damage: string | null }
+  | {
+    readonly type: "role";
+    readonly role: Role;
+    readonly term: number;
+    readonly leader: NodeId | null;
+  }
+  | { readonly type: "repaired" };
+
+export interface ReplicaOptions {
+  readonly id: NodeId;
+  readonly group: GroupId;
+  readonly configuration: Configuration;
+  /** Makes the durable log; called at every start and restart. */
+  readonly openLog: () => LogStore;
+  /** One-way and unreliable; false if the message was certainly not sent. */
+  readonly send: (to: NodeId, group: GroupId, message: Message) => boolean;
+  /** Called outside of any turn's gate: what it tells is observation, never acknowledgement. */
+  readonly onEvent: (event: ReplicaEvent) => void;
+}
+
+/** A window into whichever incarnation of the replica is running, for status pages. */
+export interface ReplicaView {
+  /** Null while the replica is starting, restarting or stopped. */
+  status(): ReplicaStatus | null;
+  /** Whether it may not trust its own log yet. */
+  readonly damaged: boolean;
+}
