@@ -12,6 +12,10 @@ import type { Reply } from "./types.ts";
 import type { ReadQuery, ReadResult } from "../kv/types.ts";
 import { PENDING_READS_MAX, READ_RETRY_TICKS } from "./limits_replica.ts";
 
+/** Ids are 48-bit numbers: 2^16 boots of 2^32 attempts each. */
+const BOOTS_DISTINCT = 2 ** 16;
+const IDS_PER_BOOT = 2 ** 32;
+
 export interface PendingRead {
   readonly query: ReadQuery;
   readonly reply: Reply<ReadResult>;
@@ -30,11 +34,16 @@ export class Reads {
   readonly #rounds = new Map<number, Round>();
   /** Confirmed, waiting for the store, in the order of their indexes. */
   #confirmed: { index: number; reads: PendingRead[] }[] = [];
-  #nextId = 1;
+  #nextId: number;
   #count = 0;
   #earliestDeadlineMs = Infinity;
 
-  constructor(reject: (reply: Reply<ReadResult>, error: Error) => void) {
+  /**
+   * @param boot how often this replica was started: ids must differ from those of earlier lives, too,
+   * or a late answer to one of them could confirm a read at an index from before it was asked.
+   */
+  constructor(boot: number, reject: (reply: Reply<ReadResult>, error: Error) => void) {
+    this.#nextId = (boot % BOOTS_DISTINCT) * IDS_PER_BOOT + 1;
     this.#reject = reject;
   }
 

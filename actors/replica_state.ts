@@ -85,7 +85,7 @@ export async function openState(
       resolve: (reply, result) => ctx.replyEarly(reply, result),
       reject: (reply, error) => ctx.failEarly(reply, error),
     }),
-    reads: new Reads((reply, error) => ctx.failEarly(reply, error)),
+    reads: new Reads(boot, (reply, error) => ctx.failEarly(reply, error)),
     turn: new Turn(),
     outbox: new Outbox((to, message) => options.send(to, options.group, message)),
     deferred: [],

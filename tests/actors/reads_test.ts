@@ -1,4 +1,4 @@
-import { assertEquals, assertInstanceOf } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { type PendingRead, Reads } from "../../actors/reads.ts";
 import { NoLeader, NotServing, Overloaded } from "../../actors/outcomes.ts";
 import { PENDING_READS_MAX, READ_RETRY_TICKS } from "../../actors/limits_replica.ts";
@@ -7,7 +7,7 @@ import { encodeKey } from "../../kv/key_codec.ts";
 class Bench {
   readonly rejected: (readonly [string, Error])[] = [];
   readonly #names = new Map<unknown, string>();
-  readonly reads = new Reads((reply, error) => {
+  readonly reads = new Reads(0, (reply, error) => {
     this.rejected.push([this.#names.get(reply)!, error]);
   });
 
@@ -31,6 +31,17 @@ Deno.test("Reads gathers all that wait under one id, never used twice", () => {
   assertEquals(bench.reads.begin(), null);
   bench.admit("c");
   assertEquals(bench.reads.begin(), 2);
+});
+
+Deno.test("Reads never uses an id of an earlier boot (bug 18)", () => {
+  const first = (boot: number) => {
+    const reads = new Reads(boot, () => {});
+    const query = { type: "get", keys: [encodeKey(["a"])] } as const;
+    reads.admit({ query, reply: { settled: false }, deadlineMs: 1 });
+    return reads.begin() ?? 0;
+  };
+  assert(first(2) - first(1) >= 2 ** 32);
+  assert(first(2 ** 16 - 1) + 2 ** 32 <= 2 ** 48);
 });
 
 Deno.test("Reads releases a batch once its index is applied, and not before", () => {
