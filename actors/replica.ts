@@ -44,7 +44,9 @@ export function createReplica(
       return state;
     },
     commit(state) {
-      if (state.turn.isDirty) return makeDurable(state);
+      if (!state.turn.isDirty) return;
+      if (state.core.role === "leader" && state.turn.isAppendOnly) return overlap(state);
+      return makeDurable(state);
     },
     released: release,
     async onStop(state, why) {
@@ -63,9 +65,13 @@ export function createReplica(
 
 function drain(state: State, batch: readonly ReplicaMessage[]): void {
   const timeMs = state.ctx.env.wallNowMs();
-  for (const message of batch) take(state, message, timeMs);
+  let ticked = false;
+  for (const message of batch) {
+    take(state, message, timeMs);
+    ticked ||= message.type === "tick";
+  }
   expire(state, timeMs);
-  propose(state, timeMs);
+  if (ticked || mayPropose(state)) propose(state, timeMs);
   beginReads(state);
   state.outbox.flush();
   applyCommitted(state);
@@ -85,6 +91,9 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
     case "read":
       onceExpired(state, timeMs, () => state.reads.admit(message));
       break;
+    case "written":
+      if (message.boot === state.boot) onWritten(state, message);
+      break;
     case "continue":
       state.continuing = false;
       break;
@@ -98,7 +107,18 @@ function onPeer(state: State, from: NodeId, message: Message, timeMs: number): v
   const receive = () =>
     void perform(state, step(state.core, { type: "message", from, message, timeMs }));
   if (message.type === "read-request") onceExpired(state, timeMs, receive);
+  else if (message.type === "forward") state.forwards.push(receive);
   else receive();
+}
+
+/**
+ * Whether there is nothing to wait for before the next batch. A leader has one batch under way: what
+ * comes meanwhile is gathered, so that the turns in which its followers answer write nothing, and the
+ * answers need not wait for a commit. A tick proposes all the same, so that a slow quorum costs
+ * latency, not throughput (docs/decisions/0009-replica.md).
+ */
+function mayPropose({ core, commitIndex }: State): boolean {
+  return core.role !== "leader" || core.log.lastIndex === commitIndex;
 }
 
 function onTick(state: State, timeMs: number): void {
@@ -116,6 +136,7 @@ function proveFence({ core, turn }: State): void {
 }
 
 function propose(state: State, timeMs: number): void {
+  for (const forward of state.forwards.splice(0)) forward();
   if (state.core.leader === null) return;
   const commands = state.proposals.take();
   if (commands.length === 0) return;
@@ -130,7 +151,36 @@ function beginReads(state: State): void {
   if (id !== null) perform(state, step(state.core, { type: "read", id }));
 }
 
+/**
+ * Writes a leader's new entries beside its turns (thesis 10.2.1): nothing waits for this disk in
+ * particular, since a quorum of the others may commit them, and then their answers go ahead. One
+ * write at a time; what comes meanwhile goes with the next.
+ */
+function overlap(state: State): void {
+  if (state.writing !== null) return;
+  const { boot, core: { log }, ctx } = state;
+  const written = { type: "written", boot, index: log.lastIndex, term: log.lastTerm } as const;
+  const end = (error: unknown) => {
+    state.writing = null;
+    ctx.self.tell({ ...written, error }, { lane: "control" });
+  };
+  state.writing = state.log.commit(state.turn.takeBatch()).then(() => end(null), end);
+}
+
+/** @throws what the write failed with: as in a turn's own commit, its outcome is unknown. */
+function onWritten(state: State, written: Extract<ReplicaMessage, { type: "written" }>): void {
+  const { core } = state;
+  const { index, term, error } = written;
+  if (error !== null) throw error;
+  // Entries that were replaced meanwhile are not what became durable.
+  if (!core.log.matches(index, term)) return;
+  state.durableIndex = Math.max(state.durableIndex, index) as LogIndex;
+  perform(state, step(core, { type: "persisted", index, term }));
+}
+
 async function makeDurable(state: State): Promise<void> {
+  // Should it have failed, the store is shut, and the commit below fails, too.
+  if (state.writing !== null) await state.writing;
   const batch = state.turn.takeBatch();
   await state.log.commit(batch);
   if (state.turn.repaired) {
@@ -152,14 +202,22 @@ function release(state: State): void {
   }
   applyCommitted(state);
   state.outbox.flush();
-  // What the completion itself made the core write, and reads it set free, belong to the next turn.
-  if (turn.isDirty || hasExpired(state)) continueSoon(state);
+  // What the completion itself made the core write, and reads it set free, belong to the next turn;
+  // a write under way brings one by itself.
+  const gathered = state.proposals.hasQueue || state.forwards.length > 0;
+  const canGoOn = core.role === "leader" && gathered && mayPropose(state);
+  const mustWrite = turn.isDirty && state.writing === null;
+  if (mustWrite || hasExpired(state) || canGoOn) continueSoon(state);
 }
 
-/** Applies what is committed and durable here, answers its writers, then the reads that waited for it. */
+/**
+ * Applies what is committed, answers its writers, then the reads that waited for it. A follower
+ * applies only what is durable here; a leader's entries may be committed by the others' disks.
+ */
 function applyCommitted(state: State): void {
   const { core, store, proposals } = state;
-  const last = Math.min(state.commitIndex, state.durableIndex);
+  const leads = core.role === "leader";
+  const last = leads ? state.commitIndex : Math.min(state.commitIndex, state.durableIndex);
   for (let index = store.index + 1; index <= last; index++) {
     const { timeMs, kind, data } = core.log.entry(index as LogIndex);
     const isCommand = kind === EntryKind.Command;

@@ -35,9 +35,14 @@ export interface State {
   readonly outbox: Outbox;
   /** In the order in which they came. */
   readonly deferred: Deferred[];
+  /** What followers passed on, until it may be proposed. */
+  readonly forwards: (() => void)[];
+  readonly boot: number;
   /** The last index known durable here. */
   durableIndex: LogIndex;
-  /** What the core says is committed; applied as far as durable. */
+  /** A leader's write that is under way beside its turns; never rejects, see the `written` message. */
+  writing: Promise<void> | null;
+  /** What the core says is committed. */
   commitIndex: LogIndex;
   /** Whether entries became durable in this turn that the core has not been told of. */
   untold: boolean;
@@ -89,7 +94,10 @@ export async function openState(
     turn: new Turn(),
     outbox: new Outbox((to, message) => options.send(to, options.group, message)),
     deferred: [],
+    forwards: [],
+    boot,
     durableIndex: core.log.lastIndex,
+    writing: null,
     commitIndex: core.commitIndex,
     untold: false,
     clockIndex: 0,

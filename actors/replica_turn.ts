@@ -27,6 +27,12 @@ export class Turn {
     return this.#persists.length > 0 || this.repaired;
   }
 
+  /** Whether all that must be made durable is new entries, and no message waits for that. */
+  get isAppendOnly(): boolean {
+    return this.#held.length === 0 && !this.repaired &&
+      this.#persists.every((effect) => effect.truncateFrom === null);
+  }
+
   persist(effect: Persist): void {
     this.#persists.push(effect);
   }
