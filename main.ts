@@ -135,6 +135,11 @@ function describe(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
+/** @throws {Deno.errors.AddrInUse} if somebody listens there. */
+function checkPort(hostname: string, port: number): void {
+  Deno.listen({ hostname, port }).close();
+}
+
 /** Resolves with what asked the process to stop. */
 function stopRequested(config: NodeConfig): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
@@ -156,6 +161,8 @@ function stopRequested(config: NodeConfig): Promise<string> {
 async function main(): Promise<number> {
   const config = resolveNodeConfig(Deno.args, Deno.env.get, Deno.readTextFileSync);
   refuseVolatileKv(Deno.env.get("DENO_KV_DB_MODE"));
+  // Before the data is opened, which fences off whoever may be serving it well.
+  for (const port of [config.port, config.peerPort]) checkPort(config.host, port);
   const clusterId = config.clusterId ?? await deriveClusterId(config);
   const stop = stopRequested(config);
   const node = start(config, clusterId);

@@ -73,6 +73,11 @@ export class Proposals {
     return this.#pending.size;
   }
 
+  /** Writes that wait to be handed out; those that were answered meanwhile may be among them. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
   /** Whether `take` has more to hand out. */
   get hasQueue(): boolean {
     return this.#sessionState === "open" && this.#queue.length > 0;
@@ -267,15 +272,19 @@ export class Proposals {
 
   #expire(nowMs: number, hasLeader: boolean): void {
     let earliestMs = Infinity;
+    let removed = false;
     for (const write of this.#pending.values()) {
       if (write.deadlineMs > nowMs) {
         if (write.deadlineMs < earliestMs) earliestMs = write.deadlineMs;
         continue;
       }
+      removed = true;
       this.#remove(write);
       this.#answers.reject(write.reply, overdue(write.attempts > 0, hasLeader));
     }
     this.#earliestDeadlineMs = earliestMs;
+    // Without a leader nothing is taken from the queue, which would keep what nobody waits for any more.
+    if (removed) this.#queue = this.#queue.filter((write) => !write.done);
   }
 }
 

@@ -10,7 +10,7 @@
 import { NoLeader, Overloaded } from "./outcomes.ts";
 import type { Reply } from "./types.ts";
 import type { ReadQuery, ReadResult } from "../kv/types.ts";
-import { PENDING_READS_MAX, READ_RETRY_TICKS } from "./limits_replica.ts";
+import { PENDING_READS_MAX, READ_RETRY_TICKS_MAX, READ_RETRY_TICKS_MIN } from "./limits_replica.ts";
 
 /** Ids are 48-bit numbers: 2^16 boots of 2^32 attempts each. */
 const BOOTS_DISTINCT = 2 ** 16;
@@ -24,14 +24,22 @@ export interface PendingRead {
 }
 
 interface Round {
-  readonly reads: PendingRead[];
+  reads: PendingRead[];
+  /** The attempts under way. All began after the reads were asked, so that any of them may answer. */
+  readonly ids: Set<number>;
   ticks: number;
+  retryTicks: number;
 }
+
+const NO_IDS: readonly number[] = [];
 
 export class Reads {
   readonly #reject: (reply: Reply<ReadResult>, error: Error) => void;
   #queue: PendingRead[] = [];
+  /** By the ids of their attempts. */
   readonly #rounds = new Map<number, Round>();
+  /** Rounds that want another attempt. */
+  #lost: Round[] = [];
   /** Confirmed, waiting for the store, in the order of their indexes. */
   #confirmed: { index: number; reads: PendingRead[] }[] = [];
   #nextId: number;
@@ -64,36 +72,39 @@ export class Reads {
     if (read.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = read.deadlineMs;
   }
 
-  /** The id under which to ask the core for all reads that wait for an attempt, or null if none do. */
-  begin(): number | null {
-    if (this.#queue.length === 0) return null;
-    const id = this.#nextId++;
-    this.#rounds.set(id, { reads: this.#queue, ticks: 0 });
-    this.#queue = [];
-    return id;
+  /** Begins the attempts that are due, and gives the ids under which to ask the core. */
+  begin(): readonly number[] {
+    if (this.#queue.length === 0 && this.#lost.length === 0) return NO_IDS;
+    const due = this.#lost;
+    this.#lost = [];
+    if (this.#queue.length > 0) {
+      const reads = this.#queue;
+      this.#queue = [];
+      due.push({ reads, ids: new Set(), ticks: 0, retryTicks: READ_RETRY_TICKS_MIN });
+    }
+    return due.map((round) => this.#attempt(round));
   }
 
   /** The core confirmed `index` for the attempt `id`. */
   confirmed(id: number, index: number): void {
     const round = this.#rounds.get(id);
     if (round === undefined) return;
-    this.#rounds.delete(id);
+    for (const each of round.ids) this.#rounds.delete(each);
     const last = this.#confirmed[this.#confirmed.length - 1];
+    this.#confirmed.push({ index, reads: round.reads });
+    // A later attempt may be confirmed at an earlier index after a change of leader.
     if (last !== undefined && last.index > index) {
-      // A later attempt may be confirmed at an earlier index after a change of leader.
-      this.#confirmed.push({ index, reads: round.reads });
       this.#confirmed.sort((a, b) => a.index - b.index);
-    } else {
-      this.#confirmed.push({ index, reads: round.reads });
     }
   }
 
-  /** The attempt `id` came to nothing: its reads wait for the next. */
+  /** The attempt `id` came to nothing: unless another is under way, its reads wait for the next. */
   refused(id: number): void {
     const round = this.#rounds.get(id);
     if (round === undefined) return;
     this.#rounds.delete(id);
-    this.#queue = this.#queue.concat(round.reads);
+    round.ids.delete(id);
+    if (round.ids.size === 0) this.#queue = this.#queue.concat(round.reads);
   }
 
   /** Takes the reads that the store, having applied `index`, may answer. */
@@ -113,17 +124,31 @@ export class Reads {
     return ready;
   }
 
-  /** Time passes: ends what is overdue, starts over what seems lost. */
-  tick(nowMs: number, hasLeader: boolean): void {
+  /**
+   * Time passes: ends what is overdue, and asks again where an answer seems lost. `local`: this node
+   * leads, and nothing gets lost between it and its own core.
+   */
+  tick(nowMs: number, local: boolean, hasLeader: boolean): void {
     if (nowMs >= this.#earliestDeadlineMs) this.#expire(nowMs, hasLeader);
-    for (const [id, round] of this.#rounds) {
-      if (++round.ticks >= READ_RETRY_TICKS) this.refused(id);
+    if (local || this.#rounds.size === 0) return;
+    for (const round of new Set(this.#rounds.values())) {
+      if (++round.ticks < round.retryTicks) continue;
+      round.ticks = 0;
+      round.retryTicks = Math.min(2 * round.retryTicks, READ_RETRY_TICKS_MAX);
+      this.#lost.push(round);
     }
   }
 
   /** Ends everything with `error`. */
   abandon(error: Error): void {
     this.#filter(() => false, error);
+  }
+
+  #attempt(round: Round): number {
+    const id = this.#nextId++;
+    round.ids.add(id);
+    this.#rounds.set(id, round);
+    return id;
   }
 
   #expire(nowMs: number, hasLeader: boolean): void {
@@ -148,13 +173,13 @@ export class Reads {
         return false;
       });
     this.#queue = sift(this.#queue);
-    for (const [id, round] of this.#rounds) {
-      const reads = sift(round.reads);
-      if (reads.length === 0) this.#rounds.delete(id);
-      else if (reads.length < round.reads.length) {
-        this.#rounds.set(id, { reads, ticks: round.ticks });
-      }
+    for (const round of new Set(this.#rounds.values())) {
+      round.reads = sift(round.reads);
+      if (round.reads.length > 0) continue;
+      for (const id of round.ids) this.#rounds.delete(id);
+      round.ids.clear();
     }
+    this.#lost = this.#lost.filter((round) => round.ids.size > 0);
     this.#confirmed = this.#confirmed
       .map(({ index, reads }) => ({ index, reads: sift(reads) }))
       .filter(({ reads }) => reads.length > 0);

@@ -13,6 +13,7 @@
  *
  * @module
  */
+import { PROPOSE_BYTES_MAX } from "./limits_replica.ts";
 import { NotServing } from "./outcomes.ts";
 import { perform } from "./replica_effects.ts";
 import { expire, hasExpired, onceExpired } from "./replica_expiry.ts";
@@ -64,14 +65,14 @@ export function createReplica(
 }
 
 function drain(state: State, batch: readonly ReplicaMessage[]): void {
-  const timeMs = state.ctx.env.wallNowMs();
+  const timeMs = state.clock.nowMs();
   let ticked = false;
   for (const message of batch) {
     take(state, message, timeMs);
     ticked ||= message.type === "tick";
   }
   expire(state, timeMs);
-  if (ticked || mayPropose(state)) propose(state, timeMs);
+  if (mayPropose(state) || ticked && hasRoom(state)) propose(state, timeMs);
   beginReads(state);
   state.outbox.flush();
   applyCommitted(state);
@@ -107,7 +108,7 @@ function onPeer(state: State, from: NodeId, message: Message, timeMs: number): v
   const receive = () =>
     void perform(state, step(state.core, { type: "message", from, message, timeMs }));
   if (message.type === "read-request") onceExpired(state, timeMs, receive);
-  else if (message.type === "forward") state.forwards.push(receive);
+  else if (message.type === "forward") state.forwards.add(from, message);
   else receive();
 }
 
@@ -124,9 +125,10 @@ function mayPropose({ core, commitIndex }: State): boolean {
 function onTick(state: State, timeMs: number): void {
   perform(state, step(state.core, { type: "tick", timeMs }));
   const nowMs = state.ctx.env.now();
+  const leads = state.core.role === "leader";
   const hasLeader = state.core.leader !== null;
-  state.proposals.tick(nowMs, state.core.role === "leader", hasLeader);
-  state.reads.tick(nowMs, hasLeader);
+  state.proposals.tick(nowMs, leads, hasLeader);
+  state.reads.tick(nowMs, leads, hasLeader);
 }
 
 /** Persists what is persisted already: the commit fails if another process has opened the data. */
@@ -135,8 +137,15 @@ function proveFence({ core, turn }: State): void {
   turn.persist({ type: "persist", hardState, truncateFrom: null, entries: [] });
 }
 
+/** Whether one more batch may go beside the one that is under way. */
+function hasRoom({ core }: State): boolean {
+  return core.uncommittedBytes <= PROPOSE_BYTES_MAX;
+}
+
 function propose(state: State, timeMs: number): void {
-  for (const forward of state.forwards.splice(0)) forward();
+  for (const { from, message } of state.forwards.take()) {
+    perform(state, step(state.core, { type: "message", from, message, timeMs }));
+  }
   if (state.core.leader === null) return;
   const commands = state.proposals.take();
   if (commands.length === 0) return;
@@ -147,8 +156,9 @@ function propose(state: State, timeMs: number): void {
 
 function beginReads(state: State): void {
   if (state.core.leader === null) return;
-  const id = state.reads.begin();
-  if (id !== null) perform(state, step(state.core, { type: "read", id }));
+  for (const id of state.reads.begin()) {
+    perform(state, step(state.core, { type: "read", id }));
+  }
 }
 
 /**
@@ -204,7 +214,7 @@ function release(state: State): void {
   state.outbox.flush();
   // What the completion itself made the core write, and reads it set free, belong to the next turn;
   // a write under way brings one by itself.
-  const gathered = state.proposals.hasQueue || state.forwards.length > 0;
+  const gathered = state.proposals.hasQueue || state.forwards.size > 0;
   const canGoOn = core.role === "leader" && gathered && mayPropose(state);
   const mustWrite = turn.isDirty && state.writing === null;
   if (mustWrite || hasExpired(state) || canGoOn) continueSoon(state);

@@ -3,12 +3,14 @@
  *
  * @module
  */
-import { ELECTION_TICKS, HEARTBEAT_TICKS, TICK_MS } from "./limits_replica.ts";
+import { ELECTION_TICKS, HEARTBEAT_TICKS, READ_TICKS, TICK_MS } from "./limits_replica.ts";
+import { Forwards } from "./forwards.ts";
 import { Outbox } from "./outbox.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { Turn } from "./replica_turn.ts";
 import type { ReplicaMessage, ReplicaOptions } from "./replica_types.ts";
+import { SlewedClock } from "./slewed_clock.ts";
 import type { ReplicaStatus } from "./service.ts";
 import type { Ctx } from "./types.ts";
 import { Store } from "../kv/store.ts";
@@ -35,9 +37,9 @@ export interface State {
   readonly outbox: Outbox;
   /** In the order in which they came. */
   readonly deferred: Deferred[];
-  /** What followers passed on, until it may be proposed. */
-  readonly forwards: (() => void)[];
+  readonly forwards: Forwards;
   readonly boot: number;
+  readonly clock: SlewedClock;
   /** The last index known durable here. */
   durableIndex: LogIndex;
   /** A leader's write that is under way beside its turns; never rejects, see the `written` message. */
@@ -76,6 +78,7 @@ export async function openState(
     damaged: damage !== null,
     electionTicks: ELECTION_TICKS,
     heartbeatTicks: HEARTBEAT_TICKS,
+    readTicks: READ_TICKS,
   });
   ctx.setTimer({ type: "tick" }, { delayMs: TICK_MS, repeat: true });
   options.onEvent({ type: "opened", boot, damage });
@@ -94,8 +97,9 @@ export async function openState(
     turn: new Turn(),
     outbox: new Outbox((to, message) => options.send(to, options.group, message)),
     deferred: [],
-    forwards: [],
+    forwards: new Forwards(),
     boot,
+    clock: new SlewedClock(ctx.env),
     durableIndex: core.log.lastIndex,
     writing: null,
     commitIndex: core.commitIndex,

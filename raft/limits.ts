@@ -22,6 +22,8 @@ export interface CoreLimits {
   readonly forwardBytesMax: number;
   /** Bytes of encoded entries that a leader holds uncommitted; proposals beyond are refused. */
   readonly uncommittedBytesMax: number;
+  /** A follower gives up a read that its leader has not answered for so long. */
+  readonly readTicks: number;
   /** Reads (batches of them, by id) that wait at one core, its followers' included. */
   readonly readsPendingMax: number;
 }
@@ -38,7 +40,8 @@ export const CORE_LIMITS: CoreLimits = {
   appendBytesMax: 786_432,
   appendEntriesMax: 4096,
   forwardBytesMax: 786_432,
-  uncommittedBytesMax: 64 * 1_048_576,
+  uncommittedBytesMax: 16 * 1_048_576,
+  readTicks: 100,
   readsPendingMax: 4096,
 };
 

@@ -105,11 +105,11 @@ export function refuseReads(core: Core): void {
   reads.asked.clear();
 }
 
-/** On each tick: gives up what the leader has not answered in time, since messages may be lost. */
+/** On each tick: gives up what the leader has not answered in time, so that nothing is kept for ever. */
 export function expireReads(core: Core): void {
   const { asked } = core.reads;
   for (const [id, tick] of asked) {
-    if (core.ticks - tick < core.limits.electionTicks) return;
+    if (core.ticks - tick < core.limits.readTicks) return;
     asked.delete(id);
     emit(core, { type: "read-refused", id });
   }

@@ -220,6 +220,16 @@ Deno.test("Proposals ignores sessions that are not its own", () => {
   assertEquals(bench.answers, []);
 });
 
+Deno.test("Proposals keeps nothing of overdue writes while there is no leader", () => {
+  const bench = new Bench().open();
+  for (let round = 1; round <= 5; round++) {
+    for (let i = 0; i < 100; i++) bench.admit(`k${i}`, round * 100);
+    assertEquals(bench.proposals.queued, 100);
+    bench.proposals.tick(round * 100, false, false);
+    assertEquals([bench.proposals.size, bench.proposals.queued], [0, 0]);
+  }
+});
+
 Deno.test("Proposals refuses beyond its limit of writes, and takes again once one is done", () => {
   const bench = new Bench().open();
   for (let i = 0; i < PENDING_WRITES_MAX; i++) bench.admit("x");

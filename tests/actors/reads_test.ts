@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { type PendingRead, Reads } from "../../actors/reads.ts";
 import { NoLeader, NotServing, Overloaded } from "../../actors/outcomes.ts";
-import { PENDING_READS_MAX, READ_RETRY_TICKS } from "../../actors/limits_replica.ts";
+import { PENDING_READS_MAX, READ_RETRY_TICKS_MIN } from "../../actors/limits_replica.ts";
 import { encodeKey } from "../../kv/key_codec.ts";
 
 class Bench {
@@ -24,13 +24,13 @@ class Bench {
 
 Deno.test("Reads gathers all that wait under one id, never used twice", () => {
   const bench = new Bench();
-  assertEquals(bench.reads.begin(), null);
+  assertEquals(bench.reads.begin(), []);
   bench.admit("a");
   bench.admit("b");
-  assertEquals(bench.reads.begin(), 1);
-  assertEquals(bench.reads.begin(), null);
+  assertEquals(bench.reads.begin(), [1]);
+  assertEquals(bench.reads.begin(), []);
   bench.admit("c");
-  assertEquals(bench.reads.begin(), 2);
+  assertEquals(bench.reads.begin(), [2]);
 });
 
 Deno.test("Reads never uses an id of an earlier boot (bug 18)", () => {
@@ -38,7 +38,7 @@ Deno.test("Reads never uses an id of an earlier boot (bug 18)", () => {
     const reads = new Reads(boot, () => {});
     const query = { type: "get", keys: [encodeKey(["a"])] } as const;
     reads.admit({ query, reply: { settled: false }, deadlineMs: 1 });
-    return reads.begin() ?? 0;
+    return reads.begin()[0];
   };
   assert(first(2) - first(1) >= 2 ** 32);
   assert(first(2 ** 16 - 1) + 2 ** 32 <= 2 ** 48 + 1);
@@ -72,9 +72,9 @@ Deno.test("Reads releases several batches in the order of their indexes", () => 
 Deno.test("Reads starts a refused attempt over under a fresh id (bug 18)", () => {
   const bench = new Bench();
   bench.admit("a");
-  assertEquals(bench.reads.begin(), 1);
+  assertEquals(bench.reads.begin(), [1]);
   bench.reads.refused(1);
-  assertEquals(bench.reads.begin(), 2);
+  assertEquals(bench.reads.begin(), [2]);
   bench.reads.confirmed(1, 1); // The answer to the attempt that was given up.
   assertEquals(bench.ready(1), []);
   bench.reads.confirmed(2, 4);
@@ -85,10 +85,35 @@ Deno.test("Reads starts over an attempt that got no answer", () => {
   const bench = new Bench();
   bench.admit("a");
   bench.reads.begin();
-  for (let tick = 1; tick < READ_RETRY_TICKS; tick++) bench.reads.tick(0, true);
-  assertEquals(bench.reads.begin(), null);
-  bench.reads.tick(0, true);
-  assertEquals(bench.reads.begin(), 2);
+  for (let tick = 1; tick < READ_RETRY_TICKS_MIN; tick++) bench.reads.tick(0, false, true);
+  assertEquals(bench.reads.begin(), []);
+  bench.reads.tick(0, false, true);
+  assertEquals(bench.reads.begin(), [2]);
+});
+
+Deno.test("Reads asks again ever more slowly, and takes the answer to any attempt", () => {
+  const bench = new Bench();
+  bench.admit("a");
+  bench.reads.begin();
+  const attempts: number[] = [];
+  for (let tick = 1; tick <= 160; tick++) {
+    bench.reads.tick(0, false, true);
+    if (bench.reads.begin().length > 0) attempts.push(tick);
+  }
+  assertEquals(attempts, [10, 30, 70, 150]);
+  bench.reads.refused(3);
+  bench.reads.confirmed(2, 4);
+  assertEquals(bench.ready(4), ["a"]);
+  bench.reads.confirmed(5, 5);
+  assertEquals(bench.ready(5), []);
+});
+
+Deno.test("Reads does not ask again while its own node leads", () => {
+  const bench = new Bench();
+  bench.admit("a");
+  bench.reads.begin();
+  for (let tick = 0; tick < 100; tick++) bench.reads.tick(0, true, true);
+  assertEquals(bench.reads.begin(), []);
 });
 
 Deno.test("Reads ends what is overdue wherever it waits, and only that", () => {
@@ -100,13 +125,13 @@ Deno.test("Reads ends what is overdue wherever it waits, and only that", () => {
   bench.reads.begin();
   bench.admit("queued", 100);
   bench.admit("in time", 200);
-  bench.reads.tick(99, false);
+  bench.reads.tick(99, false, false);
   assertEquals(bench.rejected, []);
-  bench.reads.tick(100, false);
+  bench.reads.tick(100, false, false);
   assertEquals(bench.rejected.map(([name]) => name).sort(), ["asked", "confirmed", "queued"]);
   assertInstanceOf(bench.rejected[0][1], NoLeader);
   assertEquals(bench.reads.size, 1);
-  bench.reads.tick(200, true);
+  bench.reads.tick(200, false, true);
   assertEquals(bench.rejected[3][0], "in time");
   assertEquals(bench.reads.size, 0);
   assertEquals(bench.ready(9), []);

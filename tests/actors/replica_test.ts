@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { increment, key, put, VirtualCluster } from "./virtual_cluster.ts";
 import { Draining, NoLeader, NotServing, OutcomeUnknown } from "../../actors/outcomes.ts";
+import { SESSION_TTL_MS } from "../../kv/limits.ts";
 import { Fenced } from "../../storage/types.ts";
 import { nodeId } from "../../raft/types.ts";
 
@@ -285,4 +286,76 @@ Deno.test("replica: the same seed gives the same run (actors 15)", async () => {
   };
   for (let seed = 1; seed <= 10; seed++) assertEquals(await trace(seed), await trace(seed));
   assertNotEquals(await trace(1), await trace(2));
+});
+
+Deno.test("replica: large values on a slow disk depose no leader", async () => {
+  await VirtualCluster.run(3, 14, async (cluster) => {
+    const bytesPerMs = 50_000;
+    for (const disk of cluster.disks.values()) {
+      let seen = 0;
+      disk.beforeCommit = async () => {
+        // What was appended since, at 50 MB/s: the disk sees a batch once it has landed.
+        const bytes = disk.entries.slice(seen).reduce((sum, entry) => sum + entry.data.length, 0);
+        seen = disk.entries.length;
+        await new Promise<void>((resolve) =>
+          void cluster.env.setTimer(resolve, 2 + bytes / bytesPerMs)
+        );
+      };
+    }
+    const elections = () => cluster.events.filter((event) => event.includes("role leader")).length;
+    const before = elections();
+    const text = "x".repeat(60_000);
+    const writes = cluster.ids.flatMap((id) =>
+      Array.from({ length: 300 }, (_, i) => cluster.service(id).write(put(`${id}-${i}`, text)))
+    );
+    for (const result of await cluster.settle(Promise.all(writes))) {
+      assertEquals(result.status, "applied");
+    }
+    assertEquals(elections(), before);
+  });
+});
+
+Deno.test("replica: reads and writes succeed over slow links, at the leader and at followers", async () => {
+  for (const delayMs of [60, 90]) {
+    await VirtualCluster.run(3, 15, async (cluster) => {
+      for (const from of cluster.ids) {
+        for (const to of cluster.ids) {
+          if (from !== to) cluster.network.setLink(nodeId(from), nodeId(to), { delayMs });
+        }
+      }
+      for (const id of cluster.ids) {
+        assertEquals(await cluster.put(id, id, "value"), "applied");
+        const startMs = cluster.env.now();
+        assertEquals(await cluster.get(id, id), "value");
+        assert(cluster.env.now() - startMs <= 6 * delayMs, `${cluster.env.now() - startMs} ms`);
+      }
+    });
+  }
+});
+
+Deno.test("replica: writes that wait at a candidate keep it from nothing", async () => {
+  await VirtualCluster.run(3, 16, async (cluster) => {
+    const [id] = cluster.ids;
+    cluster.isolate(id);
+    await cluster.eventually(
+      "it has no leader",
+      () => cluster.service(id).status().leader === null,
+    );
+    const write = cluster.service(id).write(put("key", "value"));
+    await cluster.env.advance(1000); // Would not return if turns called for turns without end.
+    cluster.network.heal();
+    assertEquals((await cluster.settle(write)).status, "applied");
+  });
+});
+
+Deno.test("replica: a session that expired is opened anew, and its writes happen once", async () => {
+  await VirtualCluster.run(1, 17, async (cluster) => {
+    assertEquals(await cluster.put("n1", "key", "value"), "applied");
+    await cluster.env.advance(SESSION_TTL_MS + 1000);
+    const writes = [1, 2, 3].map(() => cluster.service("n1").write(increment("n")));
+    for (const result of await cluster.settle(Promise.all(writes))) {
+      assertEquals(result.status, "applied");
+    }
+    assertEquals(await cluster.counter("n1", "n"), 3);
+  });
 });

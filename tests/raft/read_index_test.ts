@@ -245,7 +245,7 @@ Deno.test("step() refuses a follower's reads on a new leader or term; late answe
 });
 
 Deno.test("step() refuses a follower's reads that the leader does not answer in time", () => {
-  const core = follow();
+  const core = follow({ readTicks: 10 });
   read(core, 5);
   for (let n = 0; n < 9; n++) {
     assertEquals(only(tick(core), "read-refused"), []);
