@@ -2,16 +2,17 @@
  * Turns a batch into the atomics that write it: one, if Deno KV's limits allow; otherwise several, in
  * an order in which a crash between two leaves a log without gaps that ends where its state says.
  *
- * The forgetting comes first, from the end backwards, then the appending, from the front; the new hard
- * state goes with the first of them. So the log is at each moment a part of the old one, or what stays
- * of it and a part of the new entries. Nothing of the batch is acknowledged before all of it is there.
+ * The forgetting comes first, from the end backwards, then the appending, from the front. So the log is
+ * at each moment a part of the old one, or what stays of it and a part of the new entries. Term and vote
+ * go with the first of them, the commit hint only as far as it is true of what is there
+ * ({@linkcode hardStateOf}). Nothing of the batch is acknowledged before all of it is there.
  *
  * Plain computation; the writing is in kv_log_store.ts.
  *
  * @module
  */
 import { encodeEntries, entryBytes } from "../raft/entry_codec.ts";
-import type { Entry } from "../raft/types.ts";
+import { type Entry, type HardState, logIndex } from "../raft/types.ts";
 import { BLOCK_HEADER_BYTES, encodeBlock, type EncodedBlock, type LogEnd } from "./block_codec.ts";
 import type { BlockIndex } from "./block_index.ts";
 import type { AtomicLimits } from "./limits.ts";
@@ -42,6 +43,8 @@ export interface Step {
 /** How a batch is written, and what it makes of the block index. */
 export interface CommitPlan {
   readonly steps: readonly Step[];
+  /** The last index whose entry stays as it is. */
+  readonly kept: number;
   /** The blocks that stay as they are. */
   readonly keptBlocks: number;
   /** The blocks that come behind them. */
@@ -82,11 +85,21 @@ export function planCommit(
   }
   packBlocks(end, entries, limits.blockPayloadBytesMax, blocks);
   const single = singleStep(index, keptBlocks, blocks);
-  if (fits(single, limits)) return { steps: [single], keptBlocks, blocks };
+  if (fits(single, limits)) return { steps: [single], kept, keptBlocks, blocks };
   const steps: Step[] = [];
   addTruncation(index, keptBlocks, head === null ? null : blocks[0], limits, steps);
   addAppends(head === null ? blocks : blocks.slice(1), limits, steps);
-  return { steps, keptBlocks, blocks };
+  return { steps, kept, keptBlocks, blocks };
+}
+
+/**
+ * The hard state that goes with a step. The hint speaks of the log as the whole batch makes it; between
+ * the steps there may still be entries that the batch forgets, and a replica that starts there would
+ * take them for committed. What every step has in common with the whole is the log up to `kept`.
+ */
+export function hardStateOf(plan: CommitPlan, step: Step, whole: HardState): HardState {
+  if (step === plan.steps[plan.steps.length - 1] || whole.commit <= plan.kept) return whole;
+  return { term: whole.term, vote: whole.vote, commit: logIndex(plan.kept) };
 }
 
 /** Cuts the entries into blocks of at most `bytesMax`; one that is larger alone gets its own. */

@@ -19,6 +19,7 @@ import { CommitGate } from "./commit_gate.ts";
 import {
   type BlockHead,
   type CommitPlan,
+  hardStateOf,
   planCommit,
   type Step,
   straddlingBlock,
@@ -140,8 +141,10 @@ export class KvLogStore implements LogStore {
     if (!session.damaged) return;
     session.damaged = false;
     session.mark?.setDamaged(false);
-    const step = { deletes: [], puts: [], end: session.state.end };
-    const plan = { steps: [step], keptBlocks: session.index.size, blocks: [] };
+    const { end } = session.state;
+    const step = { deletes: [], puts: [], end };
+    const keptBlocks = session.index.size;
+    const plan = { steps: [step], kept: end.lastIndex, keptBlocks, blocks: [] };
     await this.#run(session, plan, session.state.hardState);
   }
 
@@ -160,7 +163,7 @@ export class KvLogStore implements LogStore {
     try {
       for (const step of plan.steps) {
         if (step.end !== null) {
-          session.state = { seq, hardState, end: step.end };
+          session.state = { seq, hardState: hardStateOf(plan, step, hardState), end: step.end };
           encoded = encodeState(session.state);
         }
         await this.#runStep(session, step, step.end === null ? null : encoded);

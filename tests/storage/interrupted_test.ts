@@ -1,6 +1,7 @@
 /**
  * Batches that take several atomics, cut off before and after each of them: nothing acknowledged is
- * lost, no gap appears, and the store goes on from there.
+ * lost, no gap appears, no commit hint vouches for an entry that the batch was about to forget, and
+ * the store goes on from there.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { type Entry, GROUP_DEFAULT } from "../../raft/types.ts";
 import { type Disk, diskAt } from "../../storage/disk.ts";
 import { KvLogStore } from "../../storage/kv_log_store.ts";
 import { ATOMIC_LIMITS, type AtomicLimits } from "../../storage/limits.ts";
-import { Fenced, type LogBatch } from "../../storage/types.ts";
+import { Fenced, type LogBatch, type Recovery } from "../../storage/types.ts";
 import { batch, entries, entry, hardState, LIMITS_TINY, OWNER, reread, withKv } from "./places.ts";
 
 /** Where a crash strikes: before or after the given atomic of the batch, from 0. */
@@ -67,14 +68,18 @@ const CASES: readonly Case[] = [
     name: "appending many blocks",
     limits: LIMITS_TINY,
     before: [batch({ hardState: hardState(1, "n1"), entries: entries(1, 4) })],
-    split: batch({ hardState: hardState(2, "n2"), entries: entries(5, 40, 2) }),
+    split: batch({ hardState: hardState(2, "n2", 30), entries: entries(5, 40, 2) }),
     atomicsMin: 2,
   },
   {
     name: "forgetting many blocks, cutting one, and appending",
     limits: LIMITS_TINY,
     before: [1, 11, 21, 31].map((first) => batch({ entries: entries(first, 10) })),
-    split: batch({ hardState: hardState(3), truncateFrom: 6, entries: entries(6, 20, 3) }),
+    split: batch({
+      hardState: hardState(3, null, 20),
+      truncateFrom: 6,
+      entries: entries(6, 20, 3),
+    }),
     atomicsMin: 4,
   },
   {
@@ -89,7 +94,7 @@ const CASES: readonly Case[] = [
     limits: LIMITS_TINY,
     before: [batch({ entries: entries(1, 3) })],
     split: batch({
-      hardState: hardState(4),
+      hardState: hardState(4, "n1", 5),
       truncateFrom: 3,
       entries: [entry(3, 4, 1800), entry(4, 4), entry(5, 4, 1500)],
     }),
@@ -99,14 +104,31 @@ const CASES: readonly Case[] = [
     name: "more than 800 KiB at Deno KV's own limits",
     limits: ATOMIC_LIMITS,
     before: [batch({ entries: entries(1, 3) })],
-    split: batch({ hardState: hardState(5), entries: entries(4, 30, 5, 60_000) }),
+    split: batch({ hardState: hardState(5, null, 20), entries: entries(4, 30, 5, 60_000) }),
     atomicsMin: 3,
   },
   {
     name: "more than 1000 blocks at Deno KV's own limits",
     limits: { ...ATOMIC_LIMITS, blockPayloadBytesMax: 50 },
     before: [batch({ entries: entries(1, 1500) })],
-    split: batch({ hardState: hardState(5), truncateFrom: 3, entries: entries(3, 2, 5) }),
+    split: batch({
+      hardState: hardState(5, null, 4),
+      truncateFrom: 3,
+      entries: entries(3, 2, 5),
+    }),
+    atomicsMin: 3,
+  },
+  {
+    name: "a stale tail within a block, and more than an atomic holds with a hint behind it",
+    limits: ATOMIC_LIMITS,
+    before: [[1, 40], [41, 20], [61, 30]].map(([first, count]) =>
+      batch({ hardState: hardState(1, "n1", 40), entries: entries(first, count) })
+    ),
+    split: batch({
+      hardState: hardState(2, "n2", 1500),
+      truncateFrom: 51,
+      entries: entries(51, 2850, 2, 300),
+    }),
     atomicsMin: 3,
   },
 ];
@@ -129,15 +151,16 @@ async function withCase(
   }
 }
 
+/** The log once the whole batch is written. */
+function targetOf(old: readonly Entry[], { truncateFrom, entries }: LogBatch): Entry[] {
+  return [...truncateFrom === null ? old : old.slice(0, truncateFrom - 1), ...entries];
+}
+
 /** The log is the old one's beginning, or what stays of it and a beginning of the new entries. */
-function assertBetween(
-  found: readonly Entry[],
-  old: readonly Entry[],
-  { truncateFrom, entries }: LogBatch,
-): void {
-  const kept = truncateFrom === null ? old.length : truncateFrom - 1;
+function assertBetween(found: readonly Entry[], old: readonly Entry[], split: LogBatch): void {
+  const kept = split.truncateFrom === null ? old.length : split.truncateFrom - 1;
   assert(found.length >= kept, `${found.length} entries, of which ${kept} had to stay`);
-  const target = [...old.slice(0, kept), ...entries];
+  const target = targetOf(old, split);
   const source = found.length > kept && found[kept].term === target[kept]?.term ? target : old;
   assertEquals(found, source.slice(0, found.length));
 }
@@ -149,7 +172,9 @@ for (const each of CASES) {
       disk.arm(null);
       await store.commit(each.split);
       atomics = disk.atomics;
-      assertBetween((await reread(store)).entries, old, each.split);
+      const found = await reread(store);
+      assertEquals(found.entries, targetOf(old, each.split));
+      assertEquals(found.hardState, each.split.hardState);
     });
     assert(atomics >= each.atomicsMin, `${atomics} atomics`);
     for (let atomic = 0; atomic < atomics; atomic++) {
@@ -169,12 +194,21 @@ async function cutOff(each: Case, crash: Crash): Promise<void> {
     // Never the new entries under the old term: a vote is not older than what it let in.
     const newest = found.entries.at(-1)?.term ?? 0;
     if (each.split.entries.some(({ term }) => term === newest)) {
-      assertEquals(found.hardState, each.split.hardState);
+      const { term, vote } = each.split.hardState!;
+      assertEquals([found.hardState.term, found.hardState.vote], [term, vote]);
     }
+    assertHintHolds(found, targetOf(old, each.split));
     const more = entries(found.entries.length + 1, 3, 9);
     await store.commit(batch({ entries: more }));
     assertEquals((await store.open()).entries, [...found.entries, ...more]);
   });
+}
+
+/** A replica applies what it finds up to the hint, so that all of it must be what was committed. */
+function assertHintHolds({ hardState: { commit }, entries }: Recovery, target: Entry[]): void {
+  const applied = entries.slice(0, commit);
+  assertEquals(applied, target.slice(0, applied.length));
+  assert(commit <= entries.length, `the hint ${commit} lies beyond the end ${entries.length}`);
 }
 
 Deno.test("open() removes the parts of a block that never got its head, under its fence", async () => {
