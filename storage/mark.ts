@@ -14,7 +14,6 @@
  * @module
  */
 import { getUint48, setUint48 } from "../raft/entry_codec.ts";
-import { logIndex } from "../raft/types.ts";
 import { chainText } from "./chain.ts";
 import { MARK_SLOT_BYTES } from "./limits.ts";
 import {
@@ -188,16 +187,16 @@ export function findDamage(mark: MarkFound | null, log: StateRecord): string | n
 
 /**
  * The state from which a damaged log goes on: it counts from where the mark was, and takes the newer
- * hard state of the two, so that no vote is given twice.
+ * term and vote of the two, so that no vote is given twice. The commit hint stays the log's own: the
+ * mark's may speak of entries that had replaced what is here again.
  */
 export function resumeDamaged(log: StateRecord, found: MarkFound | null): StateRecord {
   const mark = found?.newest?.state ?? log;
   const [a, b] = [log.hardState, mark.hardState];
   const newer = a.term > b.term || (a.term === b.term && b.vote === null) ? a : b;
-  const commit = logIndex(Math.min(Math.max(a.commit, b.commit), log.end.lastIndex));
   return {
     seq: Math.max(log.seq, mark.seq),
-    hardState: { term: newer.term, vote: newer.vote, commit },
+    hardState: { term: newer.term, vote: newer.vote, commit: a.commit },
     end: log.end,
   };
 }

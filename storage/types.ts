@@ -14,6 +14,7 @@ export interface LogBatch {
 
 /** What `open` found. */
 export interface Recovery {
+  /** Its commit hint is true of `entries`, even if they are the middle of a batch that was cut off. */
   readonly hardState: HardState;
   /** All entries, consecutive, from `firstIndex`. */
   readonly entries: readonly Entry[];
@@ -22,7 +23,7 @@ export interface Recovery {
   /**
    * Null if the log holds all that was ever acknowledged from here. Otherwise what is missing, in a
    * sentence: the replica must neither vote, acknowledge nor lead until a quorum has repaired it.
-   * `hardState` then is at least as new as the newest that was made durable.
+   * Term and vote then are at least as new as the newest that were made durable; the hint is the log's.
    */
   readonly damage: string | null;
 }

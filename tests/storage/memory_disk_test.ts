@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
 import { Fenced, StorageFull } from "../../storage/types.ts";
 import { batch, entries, hardState, IDENTITY, reread } from "./places.ts";
@@ -57,6 +57,18 @@ Deno.test("lost commits are damage, with the newest vote, until repaired", async
   assertMatch((await store.open()).damage!, /not repaired/);
   await store.repaired();
   assertEquals((await reread(store)).damage, null);
+});
+
+Deno.test("the hint of a lost commit does not vouch for the entries that it had replaced", async () => {
+  const { disk, store } = await filled();
+  await store.commit(batch({ hardState: hardState(2, "n2", 2) }));
+  const replacing = { hardState: hardState(3, "n3", 4), truncateFrom: 3 };
+  await store.commit(batch({ ...replacing, entries: entries(3, 2, 3) }));
+  disk.loseCommits(1);
+  const found = await store.open();
+  assert(found.damage !== null);
+  assertEquals(found.entries.slice(2), entries(3, 2, 2));
+  assertEquals(found.hardState, hardState(3, "n3", 2));
 });
 
 Deno.test("loseCommits() brings forgotten entries back, and refuses what it does not remember", async () => {
