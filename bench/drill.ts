@@ -1,0 +1,95 @@
+/**
+ * `deno task drill`: measures, on real processes on this machine, how long a cluster takes to be
+ * ready, how long writes stop when its leader is killed, and how long a node with a long log takes to
+ * come back. Prints each figure with its list of samples.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { integer, LoadError } from "./load_types.ts";
+import { type NodeProcess, ProcessCluster } from "../tests/cluster/harness.ts";
+
+const ENTRIES = 100_000;
+const VALUE_BYTES = 256;
+const WRITERS = 64;
+
+function summary(what: string, samplesMs: number[]): void {
+  const sorted = [...samplesMs].sort((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)];
+  const list = samplesMs.map((ms) => ms.toFixed(0)).join(" ");
+  console.log(
+    `${what}: median ${median.toFixed(0)} ms, worst ${sorted.at(-1)!.toFixed(0)} ms (${list})`,
+  );
+}
+
+/** Kills the leader while a client waits at another node; gives the time to that client's 200, in ms. */
+async function failover(cluster: ProcessCluster, round: number): Promise<number> {
+  const leader = await cluster.leader();
+  const survivor = cluster.nodes.find((node) => node !== leader)!;
+  const startMs = performance.now();
+  leader.signal("SIGKILL");
+  const status = await survivor.put(`failover/${round}`, "value");
+  const tookMs = performance.now() - startMs;
+  if (status !== 200) throw new Error(`the write after the kill was answered with ${status}`);
+  await leader.ended();
+  leader.start();
+  await cluster.ready();
+  return tookMs;
+}
+
+/** Writes `count` values through one node. */
+async function fill(node: NodeProcess, count: number): Promise<void> {
+  const value = "x".repeat(VALUE_BYTES);
+  let next = 0;
+  await Promise.all(Array.from({ length: WRITERS }, async () => {
+    while (next < count) {
+      const status = await node.put(`fill/${next++}`, value);
+      if (status !== 200) throw new Error(`a write was answered with ${status}`);
+    }
+  }));
+}
+
+async function restart(cluster: ProcessCluster, node: NodeProcess): Promise<number> {
+  await node.end("SIGKILL");
+  const startMs = performance.now();
+  node.start();
+  await cluster.ready();
+  return performance.now() - startMs;
+}
+
+async function main(): Promise<void> {
+  const flags = parseArgs(Deno.args, {
+    string: ["kills"],
+    boolean: ["help"],
+    unknown: (name) => {
+      throw new LoadError(`Cannot start: unknown argument ${name}`);
+    },
+  });
+  if (flags.help) {
+    console.log(
+      "Usage: deno task drill [--kills N]\n\nKills the leader N times (1 to 100, default 10).",
+    );
+    return;
+  }
+  const kills = integer("kills", flags.kills, 10, 1, 100);
+  const startMs = performance.now();
+  await ProcessCluster.run(3, async (cluster) => {
+    summary("three processes started to all ready", [performance.now() - startMs]);
+    const failovers: number[] = [];
+    for (let round = 0; round < kills; round++) failovers.push(await failover(cluster, round));
+    summary(`leader killed (kill -9) to next accepted write`, failovers);
+    await fill(await cluster.leader(), ENTRIES);
+    const leader = await cluster.leader();
+    const follower = cluster.nodes.find((node) => node !== leader)!;
+    const restarts: number[] = [];
+    for (let round = 0; round < 3; round++) restarts.push(await restart(cluster, follower));
+    summary(`node with ${ENTRIES} entries of ${VALUE_BYTES} B restarted to ready`, restarts);
+  });
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof LoadError ? error.message : error);
+  Deno.exit(1);
+}
