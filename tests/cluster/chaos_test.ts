@@ -20,18 +20,40 @@ interface Tally {
   unknown: number;
 }
 
+/**
+ * Sends one increment over a connection of its own; gives the status, REFUSED or BROKEN. Not with
+ * `fetch`, which sends a request again by itself when a connection breaks: what it then reports is
+ * the second attempt, and the first may have been applied.
+ */
 async function sum(node: NodeProcess, key: string, idempotencyKey: string | null): Promise<number> {
-  const headers: Record<string, string> = { "content-type": "application/json" };
-  if (idempotencyKey !== null) headers["idempotency-key"] = idempotencyKey;
   const body = JSON.stringify({ mutations: [{ type: "sum", key: [key], value: "1" }] });
+  const lines = [
+    "POST /v1/atomic HTTP/1.1",
+    `Host: ${node.config.host}`,
+    "Connection: close",
+    "Content-Type: application/json",
+    `Content-Length: ${body.length}`,
+  ];
+  if (idempotencyKey !== null) lines.push(`Idempotency-Key: ${idempotencyKey}`);
+  let connection: Deno.TcpConn;
   try {
-    const response = await node.fetch("/v1/atomic", { method: "POST", headers, body });
-    await response.body?.cancel();
-    return response.status;
-  } catch (error) {
-    // Nobody listens on a dead node's port: that request reached nothing.
-    const { cause } = error as Error;
-    return String(cause).includes("refused") ? REFUSED : BROKEN;
+    connection = await Deno.connect({ hostname: node.config.host, port: node.config.port });
+  } catch {
+    return REFUSED;
+  }
+  try {
+    await connection.write(new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n${body}`));
+    const answer = await new Response(connection.readable).text();
+    const status = /^HTTP\/1\.1 (\d{3}) .*\r\n\r\n/s.exec(answer);
+    return status === null ? BROKEN : Number(status[1]);
+  } catch {
+    return BROKEN;
+  } finally {
+    try {
+      connection.close();
+    } catch {
+      // Reading it to its end has closed it.
+    }
   }
 }
 
