@@ -2,14 +2,15 @@
  * The entry of a node: reads the configuration, wires the rooms together, serves, and ends cleanly.
  * Beside cli/ the only reader of arguments and environment.
  *
- * Exit codes: 0 after a clean stop, 2 for a configuration that cannot work, 3 when another process
- * has taken over the data directory, 1 for everything else.
+ * Exit codes (cli/exit_codes.ts): 0 after a clean stop, 2 for a configuration that cannot work, 3 when
+ * another process has taken over the data directory, 1 for everything else.
  *
  * @module
  */
 import { type Node, type NodeEvent, startNode } from "./actors/node.ts";
 import { systemEnv } from "./actors/env.ts";
 import { ConfigError, type NodeConfig, resolveNodeConfig } from "./cli/config.ts";
+import { EXIT_FAILED, EXIT_FENCED, EXIT_OK, EXIT_USAGE } from "./cli/exit_codes.ts";
 import { GROUP_DEFAULT, InvariantError, nodeId } from "./raft/types.ts";
 import { createApp } from "./routes/app.ts";
 import { refuseVolatileKv } from "./storage/disk.ts";
@@ -20,10 +21,6 @@ import { createTcpTransport } from "./transport/tcp.ts";
 
 /** How long a stopping node goes on with the requests that it has taken. */
 const DRAIN_MS = 5000;
-
-const EXIT_FAILED = 1;
-const EXIT_CONFIGURATION = 2;
-const EXIT_FENCED = 3;
 
 type Level = "info" | "warn" | "error";
 
@@ -176,7 +173,7 @@ async function main(): Promise<number> {
   const code = await Promise.race([
     stop.then((why) => {
       log("info", `stopping: ${why}`);
-      return 0;
+      return EXIT_OK;
     }),
     node.ended.then(exitCodeOf),
   ]);
@@ -189,7 +186,7 @@ async function main(): Promise<number> {
 /** Ends the process where another one could do better; where none could, stays to say why. */
 function exitCodeOf(error: unknown): number | Promise<number> {
   if (error instanceof Fenced) return EXIT_FENCED;
-  if (error instanceof WrongIdentity) return EXIT_CONFIGURATION;
+  if (error instanceof WrongIdentity) return EXIT_USAGE;
   if (error instanceof CorruptLog || error instanceof InvariantError) return new Promise(() => {});
   return EXIT_FAILED;
 }
@@ -198,5 +195,5 @@ try {
   Deno.exit(await main());
 } catch (error) {
   log("error", describe(error));
-  Deno.exit(error instanceof ConfigError ? EXIT_CONFIGURATION : EXIT_FAILED);
+  Deno.exit(error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILED);
 }
