@@ -24,7 +24,7 @@ import {
   TURN_MESSAGES_MAX,
 } from "./limits_replica.ts";
 import { Draining, NotServing, OutcomeUnknown, Overloaded } from "./outcomes.ts";
-import { ActorStopped, AskTimeout, MailboxFull } from "./errors.ts";
+import { ActorFailed, ActorStopped, AskTimeout, MailboxFull } from "./errors.ts";
 import type { RuntimeEvent } from "./events.ts";
 import { type ActorSystem, createSystem } from "./system.ts";
 import { createReplica } from "./replica.ts";
@@ -87,6 +87,7 @@ class RunningNode implements Node, KvService {
   readonly #options: NodeOptions;
   readonly #system: ActorSystem;
   readonly #view: ReplicaView;
+  readonly #supervisor: Ref<NodeMessage>;
   #replica!: Ref<ReplicaMessage>;
   #transport: Transport | null = null;
   #draining = false;
@@ -121,8 +122,6 @@ class RunningNode implements Node, KvService {
     this.#view = view;
     this.#supervisor = this.#system.spawn("node", this.#supervise(behavior));
   }
-
-  readonly #supervisor: Ref<NodeMessage>;
 
   /** The actor that owns the replica: restarts it from storage, and ends the node when that is no use. */
   #supervise(replica: Behavior<ReplicaMessage, unknown>): Behavior<NodeMessage, null> {
@@ -312,9 +311,7 @@ function outcomeOf(error: unknown, call: "write" | "read"): unknown {
     return new Overloaded(`Cannot ${call}: the replica's mailbox is full`);
   }
   if (error instanceof ActorStopped) return new NotServing(`Cannot ${call}: the replica is down`);
-  const isRuntimes = error instanceof AskTimeout ||
-    error instanceof Error && error.name === "ActorFailed";
-  if (!isRuntimes) return error;
+  if (!(error instanceof AskTimeout || error instanceof ActorFailed)) return error;
   return call === "write"
     ? new OutcomeUnknown("Cannot tell whether the write was applied: the replica failed meanwhile")
     : new NotServing("Cannot read: the replica failed meanwhile");

@@ -83,11 +83,6 @@ export class Proposals {
     return this.#sessionState === "open" && this.#queue.length > 0;
   }
 
-  /** Whether the session still has to be opened, which needs a leader but no client. */
-  get wantsSession(): boolean {
-    return this.#sessionState === "closed";
-  }
-
   /** Takes on a write, or refuses it because too much is under way. */
   admit(command: Uint8Array, reply: Reply<WriteResult>, deadlineMs: number): void {
     if (
@@ -117,7 +112,7 @@ export class Proposals {
   }
 
   /**
-   * The commands to propose now, up to a turn's limit; `outcome` must follow. Without an open
+   * The commands to propose now, up to a batch's bytes; `outcome` must follow. Without an open
    * session that is the command which opens one.
    */
   take(): Uint8Array[] {
@@ -187,7 +182,8 @@ export class Proposals {
     if (result.status === "session-unknown") return this.#reopen();
     this.#remove(write);
     if (result.status === "stale") {
-      // Only what nobody waits for is below the low-water mark; so this would be a bug's trace.
+      // Nobody waits for what is below its own low-water mark. But a session that has more results
+      // than the store remembers loses the older half, and with them what this one came to.
       this.#answers.reject(write.reply, unknown("the store has forgotten its sequence"));
     } else {
       this.#answers.resolve(write.reply, result);
@@ -201,12 +197,12 @@ export class Proposals {
     this.#requeue(() => true);
   }
 
-  /** Time passes: ends what is overdue, and proposes again what seems lost. `local`: this node leads. */
-  tick(nowMs: number, local: boolean, hasLeader: boolean): void {
+  /** Time passes: ends what is overdue, and proposes again what seems lost. `leads`: this node does. */
+  tick(nowMs: number, leads: boolean, hasLeader: boolean): void {
     this.#tick++;
     if (nowMs >= this.#earliestDeadlineMs) this.#expire(nowMs, hasLeader);
     // Nothing gets lost between a leader and its own log.
-    if (local || this.#tick % REPROPOSE_SCAN_TICKS !== 0) return;
+    if (leads || this.#tick % REPROPOSE_SCAN_TICKS !== 0) return;
     const isLost = (tick: number, attempts: number) =>
       this.#tick - tick >= Math.min(REPROPOSE_TICKS_MIN * attempts, REPROPOSE_TICKS_MAX);
     if (this.#sessionState === "opening" && isLost(this.#sessionAttemptTick, 1)) {

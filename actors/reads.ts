@@ -125,12 +125,12 @@ export class Reads {
   }
 
   /**
-   * Time passes: ends what is overdue, and asks again where an answer seems lost. `local`: this node
-   * leads, and nothing gets lost between it and its own core.
+   * Time passes: ends what is overdue, and asks again where an answer seems lost. If this node
+   * leads, nothing gets lost between it and its own core.
    */
-  tick(nowMs: number, local: boolean, hasLeader: boolean): void {
+  tick(nowMs: number, leads: boolean, hasLeader: boolean): void {
     if (nowMs >= this.#earliestDeadlineMs) this.#expire(nowMs, hasLeader);
-    if (local || this.#rounds.size === 0) return;
+    if (leads || this.#rounds.size === 0) return;
     for (const round of new Set(this.#rounds.values())) {
       if (++round.ticks < round.retryTicks) continue;
       round.ticks = 0;

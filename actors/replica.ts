@@ -6,7 +6,8 @@
  * 2. step the core with each, collecting effects;
  * 3. send at once what may leave early: a leader's appends overlap its own fsync (thesis 10.2.1),
  *    and answers from entries that a quorum already holds wait for nothing;
- * 4. commit: one durable batch, the group commit of everything the turn brought;
+ * 4. commit: one durable batch, the group commit of everything the turn brought; a leader's new
+ *    entries are written beside its next turns instead;
  * 5. release what waited for the disk (votes, acknowledgements), apply, answer.
  *
  * Not here: the protocol (raft/), what commands mean (kv/), where bytes go (storage/, transport/).

@@ -40,12 +40,3 @@ export function v8Of(value: Value): number | bigint | null {
 export function bytesValue(data: Uint8Array): Value {
   return { encoding: ValueEncoding.Bytes, data };
 }
-
-/** Whether two values have the same encoding and bytes. */
-export function sameValue(a: Value, b: Value): boolean {
-  if (a.encoding !== b.encoding || a.data.length !== b.data.length) return false;
-  for (let i = 0; i < a.data.length; i++) {
-    if (a.data[i] !== b.data[i]) return false;
-  }
-  return true;
-}

@@ -13,7 +13,7 @@
  */
 import { encodeEntries, entryBytes } from "../raft/entry_codec.ts";
 import { type Entry, type HardState, logIndex } from "../raft/types.ts";
-import { BLOCK_HEADER_BYTES, encodeBlock, type EncodedBlock, type LogEnd } from "./block_codec.ts";
+import { encodeBlock, type EncodedBlock, type LogEnd } from "./block_codec.ts";
 import type { BlockIndex } from "./block_index.ts";
 import type { AtomicLimits } from "./limits.ts";
 
@@ -231,13 +231,4 @@ function fits(step: Step, limits: AtomicLimits): boolean {
   let bytes = STATE_BYTES + mutations * KEY_BYTES;
   for (const put of step.puts) bytes += put.value.length;
   return bytes <= limits.atomicBytesMax;
-}
-
-/** The least that limits must allow for blocks of up to `parts` parts to be written at all. */
-export function leastLimits(blockPayloadBytesMax: number, parts: number): AtomicLimits {
-  return {
-    blockPayloadBytesMax,
-    atomicMutationsMax: parts + STATE_MUTATIONS,
-    atomicBytesMax: STATE_BYTES + KEY_BYTES + BLOCK_HEADER_BYTES + blockPayloadBytesMax,
-  };
 }

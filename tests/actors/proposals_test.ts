@@ -242,7 +242,7 @@ Deno.test("Proposals refuses beyond its limit of writes, and takes again once on
   assertEquals(bench.answers.length, 2);
 });
 
-Deno.test("Proposals hands out at most a turn's bytes, and the rest next time", () => {
+Deno.test("Proposals hands out at most a batch's bytes, and the rest next time", () => {
   const bench = new Bench().open();
   const valueBytes = 60_000;
   const count = Math.ceil(PROPOSE_BYTES_MAX / valueBytes) + 10;
