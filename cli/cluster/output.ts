@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { concat } from "../bytes.ts";
 import { LOG_LINE_BYTES_MAX, LOG_QUEUE_BYTES_MAX } from "../limits.ts";
 
 const encoder = new TextEncoder();
@@ -77,16 +78,6 @@ export class Output {
     }
     this.#writing = null;
   }
-}
-
-function concat(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /**

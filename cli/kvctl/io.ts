@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError } from "../args.ts";
+import { concat } from "../bytes.ts";
 
 /** Standard input, output and error, and the environment. */
 export interface Io {
@@ -53,11 +54,5 @@ export async function readAll(
     }
     chunks.push(chunk);
   }
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  return concat(chunks, bytes);
 }
