@@ -77,7 +77,7 @@ async function main(): Promise<void> {
     summary("three processes started to all ready", [performance.now() - startMs]);
     const failovers: number[] = [];
     for (let round = 0; round < kills; round++) failovers.push(await failover(cluster, round));
-    summary(`leader killed (kill -9) to next accepted write`, failovers);
+    summary("leader killed (kill -9) to next accepted write", failovers);
     await fill(await cluster.leader(), ENTRIES);
     const leader = await cluster.leader();
     const follower = cluster.nodes.find((node) => node !== leader)!;

@@ -1,9 +1,9 @@
 /**
- * What the log costs (docs/decisions/0004-storage.md): the checksum, one commit and the ways of making the mark durable, and reading
- * 100,000 entries back.
+ * What the log costs (docs/decisions/0004-storage.md): the checksum, one commit and the ways of making
+ * the mark durable, and reading 100,000 entries back.
  *
- * Run: `deno bench --allow-read --allow-write bench/storage_bench.ts`. It works in a temporary
- * directory, so that TMPDIR must be on the disk in question: on a tmpfs a sync costs nothing.
+ * Run with `deno task bench`, which sets TMPDIR: the temporary directory must be on the disk in
+ * question, since on a tmpfs a sync costs nothing.
  *
  * @module
  */

@@ -6,7 +6,7 @@ import {
   assertNotEquals,
   assertRejects,
 } from "@std/assert";
-import { increment, key, put, VirtualCluster } from "./virtual_cluster.ts";
+import { CLUSTER_ID, increment, key, put, VirtualCluster } from "./virtual_cluster.ts";
 import { Draining, NoLeader, NotServing, OutcomeUnknown } from "../../actors/outcomes.ts";
 import { SESSION_TTL_MS } from "../../kv/limits.ts";
 import { Fenced } from "../../storage/types.ts";
@@ -153,10 +153,7 @@ Deno.test("replica: a client of the node whose commit failed is told that the ou
 Deno.test("replica: of two processes on one data directory, exactly one survives (actors 14)", async () => {
   await VirtualCluster.run(3, 9, async (cluster) => {
     const [id] = others(cluster, await cluster.leader());
-    cluster.disks.get(id)!.boot({
-      clusterId: "00000000-0000-4000-8000-000000000000",
-      nodeId: id,
-    });
+    cluster.disks.get(id)!.boot({ clusterId: CLUSTER_ID, nodeId: id });
     // The fenced one learns of it with its next commit, which a write elsewhere brings.
     const [other] = others(cluster, id);
     assertEquals(await cluster.put(other, "key", "value"), "applied");
@@ -219,7 +216,7 @@ Deno.test("replica: thousands of keys due at once delay no read, and are all rem
     const read = cluster.service(leader).read(query, "linearizable");
     assertEquals((await cluster.settle(read)).results, [[null, null]]);
     await cluster.agreedHash();
-    // All of them are gone from the state, not only hidden: it equals one that never had them.
+    // Their removal takes a few entries, not one for each key.
     await cluster.env.advance(1000);
     assert(cluster.service(leader).status().replicas[0].lastIndex < 2 * count);
     await cluster.agreedHash();
@@ -241,10 +238,10 @@ Deno.test("replica: sums are exact over a network that loses, doubles, delays an
         }
       }
       const outcomes = await cluster.settle(Promise.allSettled(
-        Array.from({ length: 60 }, async (_, i) => {
-          await cluster.env.now();
-          return cluster.service(cluster.ids[i % 3]).write(increment("n"));
-        }),
+        Array.from(
+          { length: 60 },
+          (_, i) => cluster.service(cluster.ids[i % 3]).write(increment("n")),
+        ),
       ));
       const applied = outcomes.filter((outcome) => outcome.status === "fulfilled").length;
       cluster.network.heal();

@@ -14,7 +14,7 @@ import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../../transport/memory.ts";
 import type { Transport } from "../../transport/types.ts";
 
-const CLUSTER_ID = "00000000-0000-4000-8000-000000000000";
+export const CLUSTER_ID = "00000000-0000-4000-8000-000000000000";
 /** Virtual time is cheap, but not endless: a condition that takes longer will never come. */
 const CONDITION_MS = 30_000;
 const STEP_MS = 10;
