@@ -7,7 +7,7 @@
  * results there are forgotten, and a late copy of such a command is stale. All of it is replicated
  * state, under replicated time. Source: Raft thesis, section 6.3.
  *
- * Not here: which client a result belongs to (actors/replica.ts), idempotency keys (idempotency.ts).
+ * Not here: which client a result belongs to (actors/proposals.ts), idempotency keys (idempotency.ts).
  *
  * @module
  */

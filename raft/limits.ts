@@ -1,6 +1,7 @@
 /**
- * The limits of the core, with their defaults. Ticks are the shell's unit of time (actors/replica.ts
- * says how long one is); everything else is counted in messages, entries or bytes.
+ * The limits of the core, with their defaults. Ticks are the shell's unit of time, and
+ * actors/limits_replica.ts says how long one is; everything else is counted in messages, entries or
+ * bytes.
  *
  * @module
  */
