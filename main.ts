@@ -178,8 +178,9 @@ async function main(): Promise<number> {
     node.ended.then(exitCodeOf),
   ]);
   node.drain();
+  const endMs = performance.now() + DRAIN_MS;
   await Promise.race([server.shutdown(), new Promise((end) => setTimeout(end, DRAIN_MS))]);
-  await node.stop(DRAIN_MS);
+  await node.stop(Math.max(0, endMs - performance.now()));
   return code;
 }
 

@@ -282,16 +282,18 @@ class RunningNode implements Node, KvService {
   }
 
   async #stop(drainMs: number): Promise<void> {
+    const { env } = this.#options;
+    const endMs = env.now() + drainMs;
     if (this.#inFlight > 0) {
       await new Promise<void>((resolve) => {
-        const timer = this.#options.env.setTimer(resolve, drainMs);
+        const timer = env.setTimer(resolve, drainMs);
         this.#onIdle = () => {
           timer.cancel();
           resolve();
         };
       });
     }
-    await this.#system.stop(drainMs);
+    await this.#system.stop(Math.max(0, endMs - env.now()));
     await this.#transport?.close();
   }
 

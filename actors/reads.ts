@@ -104,7 +104,9 @@ export class Reads {
     if (round === undefined) return;
     this.#rounds.delete(id);
     round.ids.delete(id);
-    if (round.ids.size === 0) this.#queue = this.#queue.concat(round.reads);
+    if (round.ids.size > 0) return;
+    // If another attempt is due already, that one is enough.
+    if (!this.#lost.includes(round)) this.#queue = this.#queue.concat(round.reads);
   }
 
   /** Takes the reads that the store, having applied `index`, may answer. */
@@ -173,13 +175,13 @@ export class Reads {
         return false;
       });
     this.#queue = sift(this.#queue);
-    for (const round of new Set(this.#rounds.values())) {
+    for (const round of new Set([...this.#rounds.values(), ...this.#lost])) {
       round.reads = sift(round.reads);
       if (round.reads.length > 0) continue;
       for (const id of round.ids) this.#rounds.delete(id);
       round.ids.clear();
     }
-    this.#lost = this.#lost.filter((round) => round.ids.size > 0);
+    this.#lost = this.#lost.filter((round) => round.reads.length > 0);
     this.#confirmed = this.#confirmed
       .map(({ index, reads }) => ({ index, reads: sift(reads) }))
       .filter(({ reads }) => reads.length > 0);

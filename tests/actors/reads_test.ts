@@ -108,6 +108,21 @@ Deno.test("Reads asks again ever more slowly, and takes the answer to any attemp
   assertEquals(bench.ready(5), []);
 });
 
+Deno.test("Reads begins one attempt for a round that was refused when it was about to ask again", () => {
+  const bench = new Bench();
+  bench.admit("a");
+  bench.reads.begin();
+  for (let tick = 0; tick < READ_RETRY_TICKS_MIN; tick++) bench.reads.tick(0, false, true);
+  bench.reads.refused(1);
+  bench.admit("overdue", 1);
+  bench.reads.tick(1, false, true);
+  assertEquals(bench.rejected.map(([name]) => name), ["overdue"]);
+  assertEquals(bench.reads.begin(), [2]);
+  bench.reads.confirmed(2, 4);
+  assertEquals(bench.ready(4), ["a"]);
+  assertEquals(bench.reads.size, 0);
+});
+
 Deno.test("Reads does not ask again while its own node leads", () => {
   const bench = new Bench();
   bench.admit("a");
