@@ -168,7 +168,7 @@ async function main(): Promise<number> {
     hostname: config.host,
     port: config.port,
     onListen: ({ hostname, port }) =>
-      log("info", `${config.id} serves http://${hostname}:${port}, cluster ${clusterId}`),
+      log("info", `${config.id} listens on http://${hostname}:${port}, cluster ${clusterId}`),
   }, app.fetch);
   const code = await Promise.race([
     stop.then((why) => {

@@ -15,7 +15,7 @@ export const READ_TICKS = 250;
 /** How long a call may take unless the caller says otherwise. */
 export const CALL_DEADLINE_MS = 5000;
 /** What an ask waits beyond its call's own deadline, before a silent replica counts as not serving. */
-export const ASK_GRACE_MS = 1000;
+export const ASK_GRACE_MS = 250;
 /** Writes taken from clients and not yet applied. */
 export const PENDING_WRITES_MAX = 16_384;
 export const PENDING_WRITE_BYTES_MAX = 64 * 1024 * 1024;

@@ -33,7 +33,13 @@ import { GROUP_DEFAULT, InvariantError, type NodeId } from "../raft/types.ts";
 import type { Message } from "../raft/message.ts";
 import type { AtomicWrite, ReadQuery, ReadResult } from "../kv/types.ts";
 import { encodeAtomicWrite } from "../kv/command.ts";
-import { CorruptLog, Fenced, type LogStore, WrongIdentity } from "../storage/types.ts";
+import {
+  CorruptLog,
+  Fenced,
+  type LogStore,
+  UnsupportedFormat,
+  WrongIdentity,
+} from "../storage/types.ts";
 import type { EventCallback, TransportEvent } from "../transport/events.ts";
 import type { Transport } from "../transport/types.ts";
 
@@ -57,6 +63,17 @@ export interface NodeOptions {
   readonly openTransport: (boot: number, onEvent: EventCallback) => Transport;
   readonly onEvent?: (event: NodeEvent) => void;
 }
+
+/** What a restart cannot mend. */
+const FINAL_ERRORS = [
+  Fenced,
+  CorruptLog,
+  WrongIdentity,
+  UnsupportedFormat,
+  InvariantError,
+  Deno.errors.NotCapable,
+  Deno.errors.PermissionDenied,
+];
 
 /** A running node. */
 export interface Node {
@@ -88,7 +105,8 @@ class RunningNode implements Node, KvService {
   readonly #system: ActorSystem;
   readonly #view: ReplicaView;
   readonly #supervisor: Ref<NodeMessage>;
-  #replica!: Ref<ReplicaMessage>;
+  /** Null until the supervisor has started it. */
+  #replica: Ref<ReplicaMessage> | null = null;
   #transport: Transport | null = null;
   #draining = false;
   #inFlight = 0;
@@ -124,9 +142,9 @@ class RunningNode implements Node, KvService {
   }
 
   /** The actor that owns the replica: restarts it from storage, and ends the node when that is no use. */
-  #supervise(replica: Behavior<ReplicaMessage, unknown>): Behavior<NodeMessage, null> {
+  #supervise(behavior: Behavior<ReplicaMessage, unknown>): Behavior<NodeMessage, null> {
     const spawn = (ctx: Ctx<NodeMessage>) => {
-      this.#replica = ctx.spawn("replica", replica, {
+      const replica = ctx.spawn("replica", behavior, {
         mailbox: {
           userMessagesMax: MAILBOX_USER_MESSAGES_MAX,
           userBytesMax: MAILBOX_USER_BYTES_MAX,
@@ -136,7 +154,8 @@ class RunningNode implements Node, KvService {
         },
         supervision: { decide: (error) => this.#decide(error) },
       });
-      ctx.watch(this.#replica, () => ({ type: "replica-stopped" }));
+      ctx.watch(replica, () => ({ type: "replica-stopped" }));
+      this.#replica = replica;
       return null;
     };
     return {
@@ -153,8 +172,7 @@ class RunningNode implements Node, KvService {
 
   /** What a restart cannot mend must not be tried again and again. */
   #decide(error: unknown): Directive {
-    const final = error instanceof Fenced || error instanceof CorruptLog ||
-      error instanceof WrongIdentity || error instanceof InvariantError;
+    const final = FINAL_ERRORS.some((kind) => error instanceof kind);
     this.#failure = error;
     const directive = final ? "stop" : "restart";
     this.#observe({ type: "fault", error, directive });
@@ -177,7 +195,7 @@ class RunningNode implements Node, KvService {
       );
       await transport.start((from, group, message) => {
         if (group !== GROUP_DEFAULT) return;
-        this.#replica.tell(
+        this.#replica?.tell(
           { type: "peer", from, message },
           { lane: "control", bytes: messageBytes(message) },
         );
@@ -194,7 +212,7 @@ class RunningNode implements Node, KvService {
     this.#observe({ type: "transport", event });
     // Refused as an earlier boot of itself, it could do no harm, but would never learn why.
     if (event.type === "refused" && event.byPeer && event.reason === "old-boot") {
-      this.#replica.tell({ type: "prove-fence" }, { lane: "control" });
+      this.#replica?.tell({ type: "prove-fence" }, { lane: "control" });
     }
   }
 
@@ -213,14 +231,16 @@ class RunningNode implements Node, KvService {
     const command = encodeAtomicWrite(write);
     const callMs = options.deadlineMs ?? CALL_DEADLINE_MS;
     const deadlineMs = this.#options.env.now() + callMs;
+    let message: Extract<ReplicaMessage, { type: "write" }> | null = null;
     this.#enter();
     try {
-      return await this.#replica.ask<WriteResult>(
-        (reply) => ({ type: "write", command, deadlineMs, reply }),
+      return await this.#running().ask<WriteResult>(
+        (reply) => message = { type: "write", taken: false, command, deadlineMs, reply },
         { timeoutMs: callMs + ASK_GRACE_MS, bytes: command.length, signal: options.signal },
       );
     } catch (error) {
-      throw outcomeOf(error, "write");
+      // What the replica did not take before its ask ended, it never will.
+      throw outcomeOf(error, "write", isTaken(message));
     } finally {
       this.#leave();
     }
@@ -235,12 +255,12 @@ class RunningNode implements Node, KvService {
     const deadlineMs = this.#options.env.now() + callMs;
     this.#enter();
     try {
-      return await this.#replica.ask<ReadResult>(
+      return await this.#running().ask<ReadResult>(
         (reply: Reply<ReadResult>) => ({ type: "read", query, deadlineMs, reply }),
         { timeoutMs: callMs + ASK_GRACE_MS, signal: options.signal },
       );
     } catch (error) {
-      throw outcomeOf(error, "read");
+      throw outcomeOf(error, "read", false);
     } finally {
       this.#leave();
     }
@@ -297,6 +317,11 @@ class RunningNode implements Node, KvService {
     await this.#transport?.close();
   }
 
+  #running(): Ref<ReplicaMessage> {
+    if (this.#replica !== null) return this.#replica;
+    throw new NotServing("Cannot serve: the replica is starting");
+  }
+
   #enter(): void {
     if (this.#draining) throw new Draining("Cannot serve: the node is shutting down");
     this.#inFlight++;
@@ -307,16 +332,20 @@ class RunningNode implements Node, KvService {
   }
 }
 
+function isTaken(message: { readonly taken: boolean } | null): boolean {
+  return message !== null && message.taken;
+}
+
 /** Turns what the runtime says about an ask into what a client can act on. */
-function outcomeOf(error: unknown, call: "write" | "read"): unknown {
+function outcomeOf(error: unknown, call: "write" | "read", mayHaveHappened: boolean): unknown {
   if (error instanceof MailboxFull) {
     return new Overloaded(`Cannot ${call}: the replica's mailbox is full`);
   }
   if (error instanceof ActorStopped) return new NotServing(`Cannot ${call}: the replica is down`);
   if (!(error instanceof AskTimeout || error instanceof ActorFailed)) return error;
-  return call === "write"
+  return mayHaveHappened
     ? new OutcomeUnknown("Cannot tell whether the write was applied: the replica failed meanwhile")
-    : new NotServing("Cannot read: the replica failed meanwhile");
+    : new NotServing(`Cannot ${call}: the replica is starting or has failed`);
 }
 
 /** What of an error may be shown to clients: its message could name paths. */

@@ -88,6 +88,7 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
       onTick(state, timeMs);
       break;
     case "write":
+      message.taken = true;
       state.proposals.admit(message.command, message.reply, message.deadlineMs);
       break;
     case "read":

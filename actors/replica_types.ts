@@ -28,6 +28,8 @@ export type ReplicaMessage =
   | { readonly type: "prove-fence" }
   | {
     readonly type: "write";
+    /** Set by the replica: until then, the write has certainly gone nowhere. */
+    taken: boolean;
     /** Encoded by `encodeAtomicWrite`; the replica stamps it. */
     readonly command: Uint8Array;
     /** Of the monotonic clock, in ms. */

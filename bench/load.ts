@@ -54,7 +54,12 @@ function parse(args: string[]): LoadOptions & { url: string; at: string; json: b
 
 /** The URL of the node that leads, as `url`'s node sees it. */
 async function leaderOf(url: string): Promise<string> {
-  const response = await fetch(`${url}/v1/cluster`);
+  const response = await fetch(`${url}/v1/cluster`).catch((error) => {
+    const why = error instanceof Error ? error.cause ?? error.message : error;
+    throw new LoadError(
+      `Cannot reach a node at ${url}: ${why}. Start a cluster (deno task cluster) or give --url`,
+    );
+  });
   const cluster = await response.json();
   const leader = cluster.members?.find((member: { id: string }) => member.id === cluster.leader);
   if (leader === undefined) throw new LoadError(`Cannot find the leader: ${url} knows of none`);

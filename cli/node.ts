@@ -33,6 +33,10 @@ KVORUM_PEERS, KVORUM_CLUSTER_ID, KVORUM_CONFIG. Flags win over variables, these 
 SIGTERM or Ctrl-C lets the node finish what it has taken and stops it; a second one kills it.
 Exit codes: 0 stopped, 1 failed, 2 bad configuration, 3 another process took over the data.`;
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /**
  * Runs one node until it ends.
  *
@@ -50,6 +54,13 @@ export async function runNode(args: readonly string[], entry: URL = NODE_ENTRY):
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) console.error(`node: ${problem}`);
     console.error("node: see --help");
+    return EXIT_USAGE;
+  }
+  try {
+    // The node itself may write into its directory only, and so could not make it.
+    Deno.mkdirSync(config.data, { recursive: true });
+  } catch (error) {
+    console.error(`node: cannot make the directory ${config.data}: ${messageOf(error)}`);
     return EXIT_USAGE;
   }
   const child = nodeCommand(config, entry, "inherit").spawn();

@@ -17,6 +17,24 @@ const REQUEST_ID = /^[A-Za-z0-9._:/+=@-]+$/;
  */
 const REVALIDATE_UNCHANGED = "no-cache, no-transform";
 
+const NO_HEADERS = {};
+const utf8Encoder = new TextEncoder();
+
+/**
+ * The length that a GET would have had (RFC 9110, section 8.6): the answer to a HEAD has no body from
+ * which the server could tell it, and would claim 0.
+ */
+function lengthForHead(
+  request: Request,
+  body: string | Uint8Array,
+): { readonly [name: string]: string } {
+  return request.method === "HEAD" ? { "content-length": String(byteLength(body)) } : NO_HEADERS;
+}
+
+function byteLength(body: string | Uint8Array): number {
+  return typeof body === "string" ? utf8Encoder.encode(body).length : body.length;
+}
+
 export class Replies {
   readonly #idPrefix: string;
   #issued = 0;
@@ -48,6 +66,7 @@ export class Replies {
         "cache-control": "no-cache",
         "x-content-type-options": "nosniff",
         "x-request-id": this.idOf(request),
+        ...lengthForHead(request, json),
       },
     });
   }
@@ -59,6 +78,7 @@ export class Replies {
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
         "x-request-id": this.idOf(request),
+        ...lengthForHead(request, text),
       },
     });
   }
@@ -99,6 +119,7 @@ export class Replies {
         "x-content-type-options": "nosniff",
         "x-kvorum-encoding": encoding,
         "x-request-id": this.idOf(request),
+        ...lengthForHead(request, body),
       },
     });
   }
@@ -118,13 +139,15 @@ export class Replies {
   /** @param requestId from `idOf`, so that a log line and the answer carry the same. */
   problem(requestId: string, problem: HttpProblem): Response {
     const seconds = retryAfterS(problem.code);
-    return new Response(problemBody(problem.code, problem.message, requestId), {
+    const body = problemBody(problem.code, problem.message, requestId);
+    return new Response(body, {
       status: PROBLEMS[problem.code].status,
       headers: {
         "content-type": "application/problem+json",
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
         "x-request-id": requestId,
+        "content-length": String(byteLength(body)),
         ...(seconds === null ? {} : { "retry-after": String(seconds) }),
         ...problem.headers,
       },

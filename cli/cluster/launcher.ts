@@ -93,6 +93,7 @@ async function supervise(
         ...nodes.map((node) => [node.id, node.url, String(node.pid)]),
       ]),
     );
+    output.say(`launcher: process id ${Deno.pid}; Ctrl-C, or SIGTERM to it, stops all nodes`);
     const announced = announceReady(nodes, over.signal, (text) => output.say(text));
     await Promise.all(nodes.map((node) => node.ended));
     over.abort();

@@ -185,3 +185,20 @@ serverTest("HEAD answers without a body and leaves the connection in order", asy
   assert(!head.includes("value"), head);
   assert(live.endsWith("ok\n"), live);
 });
+
+serverTest("HEAD answers with the length that the body of a GET has, and no body", async (port) => {
+  const ask = (line: string, body = "") =>
+    exchange(
+      port,
+      `${line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+  await ask("PUT /v1/kv/head", "hello");
+  for (const path of ["/v1/kv/head", "/v1/kv/absent", "/v1/cluster", "/livez"]) {
+    const [getHead, getBody] = (await ask(`GET ${path}`)).split("\r\n\r\n");
+    const [head, body] = (await ask(`HEAD ${path}`)).split("\r\n\r\n");
+    const length = /^content-length: (\d+)$/m;
+    assertEquals(length.exec(head)?.[1], length.exec(getHead)?.[1], path);
+    assert(getBody.length > 0);
+    assertEquals(body, "");
+  }
+});

@@ -1,0 +1,72 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { startNode } from "../../actors/node.ts";
+import { NotServing } from "../../actors/outcomes.ts";
+import { type VirtualEnv, virtualEnv } from "../../actors/virtual_env.ts";
+import { nodeId } from "../../raft/types.ts";
+import { CorruptLog, type LogStore } from "../../storage/types.ts";
+import { createMemoryNetwork } from "../../transport/memory.ts";
+import { put } from "./virtual_cluster.ts";
+
+/** A node whose log is opened by `open`, and never used. */
+function nodeWith(env: VirtualEnv, open: LogStore["open"]) {
+  const network = createMemoryNetwork({ env });
+  const log: LogStore = {
+    open,
+    commit: () => Promise.reject(new Error("the log is not open")),
+    repaired: () => Promise.reject(new Error("the log is not open")),
+    close: () => Promise.resolve(),
+  };
+  return startNode({
+    id: nodeId("n1"),
+    clusterId: "c",
+    members: [{ id: "n1", url: "http://n1", peer: "n1:1", role: "voter" }],
+    env,
+    openLog: () => log,
+    openTransport: () => network.transport(nodeId("n1")),
+  });
+}
+
+/** Lets virtual time pass until the promise has settled. */
+async function settle<T>(env: VirtualEnv, promise: Promise<T>): Promise<T> {
+  let settled = false;
+  const done = () => void (settled = true);
+  promise.then(done, done);
+  while (!settled) await env.advance(10);
+  return await promise;
+}
+
+Deno.test("node: what its replica never took is certainly not applied, and said so in time", async () => {
+  const env = virtualEnv(1);
+  const node = nodeWith(env, () => new Promise(() => {}));
+  // At once: the supervisor has not even started the replica.
+  await assertRejects(() => node.service.write(put("key", "value")), NotServing);
+  await env.runUntilIdle();
+  const startMs = env.now();
+  await assertRejects(() => settle(env, node.service.write(put("key", "value"))), NotServing);
+  assert(env.now() - startMs <= 5300);
+  const query = { type: "get", keys: [] } as const;
+  await assertRejects(() => settle(env, node.service.read(query, "linearizable")), NotServing);
+  assertEquals(node.service.notReady(), "the replica is starting");
+  await settle(env, node.stop(0));
+});
+
+Deno.test("node: what a restart cannot mend ends it at once, others are tried again", async () => {
+  for (
+    const { error, tries } of [
+      { error: new CorruptLog("bad"), tries: 1 },
+      { error: new Deno.errors.NotCapable("no"), tries: 1 },
+      { error: new Error("busy"), tries: 3 },
+    ]
+  ) {
+    const env = virtualEnv(1);
+    let opened = 0;
+    const node = nodeWith(env, () => {
+      opened++;
+      return Promise.reject(error);
+    });
+    assertInstanceOf(await settle(env, node.ended), error.constructor as typeof Error);
+    assert(tries === 1 ? opened === 1 : opened >= tries, `opened ${opened} times`);
+    assert(node.service.notReady()?.includes(error.name));
+    await settle(env, node.stop(0));
+  }
+});
