@@ -31,6 +31,13 @@ interface Round {
   retryTicks: number;
 }
 
+/** Moves the reads on: what is left is an empty round, which no later attempt can answer again. */
+function takeReads(round: Round): PendingRead[] {
+  const reads = round.reads;
+  round.reads = [];
+  return reads;
+}
+
 const NO_IDS: readonly number[] = [];
 
 export class Reads {
@@ -75,7 +82,7 @@ export class Reads {
   /** Begins the attempts that are due, and gives the ids under which to ask the core. */
   begin(): readonly number[] {
     if (this.#queue.length === 0 && this.#lost.length === 0) return NO_IDS;
-    const due = this.#lost;
+    const due = this.#lost.filter((round) => round.reads.length > 0);
     this.#lost = [];
     if (this.#queue.length > 0) {
       const reads = this.#queue;
@@ -91,7 +98,7 @@ export class Reads {
     if (round === undefined) return;
     for (const each of round.ids) this.#rounds.delete(each);
     const last = this.#confirmed[this.#confirmed.length - 1];
-    this.#confirmed.push({ index, reads: round.reads });
+    this.#confirmed.push({ index, reads: takeReads(round) });
     // A later attempt may be confirmed at an earlier index after a change of leader.
     if (last !== undefined && last.index > index) {
       this.#confirmed.sort((a, b) => a.index - b.index);
@@ -104,9 +111,7 @@ export class Reads {
     if (round === undefined) return;
     this.#rounds.delete(id);
     round.ids.delete(id);
-    if (round.ids.size > 0) return;
-    // If another attempt is due already, that one is enough.
-    if (!this.#lost.includes(round)) this.#queue = this.#queue.concat(round.reads);
+    if (round.ids.size === 0) this.#queue = this.#queue.concat(takeReads(round));
   }
 
   /** Takes the reads that the store, having applied `index`, may answer. */
@@ -175,13 +180,12 @@ export class Reads {
         return false;
       });
     this.#queue = sift(this.#queue);
-    for (const round of new Set([...this.#rounds.values(), ...this.#lost])) {
+    for (const round of new Set(this.#rounds.values())) {
       round.reads = sift(round.reads);
       if (round.reads.length > 0) continue;
       for (const id of round.ids) this.#rounds.delete(id);
       round.ids.clear();
     }
-    this.#lost = this.#lost.filter((round) => round.reads.length > 0);
     this.#confirmed = this.#confirmed
       .map(({ index, reads }) => ({ index, reads: sift(reads) }))
       .filter(({ reads }) => reads.length > 0);

@@ -123,6 +123,17 @@ Deno.test("Reads begins one attempt for a round that was refused when it was abo
   assertEquals(bench.reads.size, 0);
 });
 
+Deno.test("Reads begins no attempt for a round that was answered when it was about to ask again", () => {
+  const bench = new Bench();
+  bench.admit("a");
+  bench.reads.begin();
+  for (let tick = 0; tick < READ_RETRY_TICKS_MIN; tick++) bench.reads.tick(0, false, true);
+  bench.reads.confirmed(1, 4);
+  assertEquals(bench.reads.begin(), []);
+  assertEquals(bench.ready(4), ["a"]);
+  assertEquals(bench.reads.size, 0);
+});
+
 Deno.test("Reads does not ask again while its own node leads", () => {
   const bench = new Bench();
   bench.admit("a");

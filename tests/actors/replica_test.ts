@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { CLUSTER_ID, increment, key, put, VirtualCluster } from "./virtual_cluster.ts";
 import { Draining, NoLeader, NotServing, OutcomeUnknown } from "../../actors/outcomes.ts";
+import { TICK_MS } from "../../actors/limits_replica.ts";
 import { SESSION_TTL_MS } from "../../kv/limits.ts";
 import { Fenced } from "../../storage/types.ts";
 import { nodeId } from "../../raft/types.ts";
@@ -197,6 +198,53 @@ Deno.test("replica: a key is gone for every reader from the moment it is due, wi
     assertEquals(await cluster.get(id, "key"), "value");
     await cluster.env.advance(dueMs - cluster.env.now());
     for (const reader of cluster.ids) assertEquals(await cluster.get(reader, "key"), null);
+    await cluster.agreedHash();
+  });
+});
+
+Deno.test("replica: a read in the very instant in which a key is due does not see it", async () => {
+  await VirtualCluster.run(3, 11, async (cluster) => {
+    const leader = await cluster.leader();
+    // Over a whole tick of offsets, so that most of these instants are nobody's tick.
+    for (let offsetMs = 0; offsetMs < TICK_MS; offsetMs++) {
+      for (const reader of [leader, others(cluster, leader)[0]]) {
+        // Nothing in this takes time: the entry's stamp is this instant's.
+        const written = cluster.service(leader).write(put("key", "value", 100 + offsetMs));
+        await cluster.env.runUntilIdle();
+        assertEquals((await written).status, "applied");
+        await cluster.env.advance(100 + offsetMs);
+        // The news of the time may be overtaken by what confirms the read.
+        const faults = { jitterMs: 8, dropRate: 0.2 };
+        for (const id of others(cluster, leader)) {
+          cluster.network.setLink(nodeId(leader), nodeId(id), faults);
+        }
+        assertEquals(await cluster.get(reader, "key"), null);
+        cluster.network.heal();
+      }
+    }
+  });
+});
+
+Deno.test("replica: a leader deposed while its disk is busy goes on as a follower", async () => {
+  await VirtualCluster.run(3, 19, async (cluster) => {
+    const old = await cluster.leader();
+    const disk = cluster.disks.get(old)!;
+    disk.beforeCommit = () =>
+      new Promise<void>((resolve) => void cluster.env.setTimer(resolve, 3000));
+    cluster.isolate(old);
+    // Its entry will be replaced; its node proposes it again once it has found the new leader.
+    const waiting = cluster.service(old).write(increment("n"));
+    const rest = others(cluster, old);
+    await cluster.leader(rest);
+    const other = await cluster.settle(cluster.service(rest[0]).write(increment("n")));
+    assertEquals(other.status, "applied");
+    cluster.network.heal();
+    await cluster.eventually("it follows", () => cluster.service(old).status().leader !== old);
+    disk.beforeCommit = null;
+    assertEquals((await cluster.settle(waiting)).status, "applied");
+    await cluster.ready();
+    assertEquals(await cluster.counter(old, "n"), 2);
+    assertEquals(cluster.events.filter((event) => event.includes(" fault ")), []);
     await cluster.agreedHash();
   });
 });
