@@ -29,3 +29,45 @@ export class NotServing extends Error {
 export class OutcomeUnknown extends Error {
   override readonly name = "OutcomeUnknown";
 }
+
+/** The replica's state may be older than the read allows. */
+export class TooStale extends Error {
+  override readonly name = "TooStale";
+}
+
+/** The replica has not applied, in time, what the read must see. */
+export class NotCaughtUp extends Error {
+  override readonly name = "NotCaughtUp";
+}
+
+/** This node's disk is full: deletes pass, other writes are certainly not applied. */
+export class StorageExhausted extends Error {
+  override readonly name = "StorageExhausted";
+}
+
+/** What an operator asked for cannot be done; nothing was changed. */
+export class AdminRefused extends Error {
+  override readonly name = "AdminRefused";
+  readonly reason: AdminRefusal;
+
+  constructor(reason: AdminRefusal, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** Why. The names are the `code`s of the problems that HTTP makes of them. */
+export type AdminRefusal =
+  | "member-exists"
+  | "address-in-use"
+  | "unknown-member"
+  | "last-voter"
+  | "change-in-progress"
+  | "wrong-cluster"
+  | "transfer-in-progress"
+  | "not-a-voter"
+  | "target-unreachable"
+  | "target-lagging"
+  /** The target did not take over in time; the leader goes on. */
+  | "transfer-failed"
+  | "snapshot-in-progress";

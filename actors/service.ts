@@ -7,10 +7,32 @@
 import type { ApplyResult, AtomicWrite, ReadQuery, ReadResult, StateHash } from "../kv/types.ts";
 import type { Role } from "../raft/types.ts";
 
-/** How fresh a read must be, and what it may cost. Later: lease, session, eventual. */
+/** How fresh a read must be, and what it may cost. docs/operations.md says what each assumes. */
 export type Consistency =
   /** ReadIndex: sees every write acknowledged before the read was asked. Assumes no clock. */
-  "linearizable";
+  | { readonly mode: "linearizable" }
+  /**
+   * The same by the leader's lease, without a round of messages, provided that clocks run at rates
+   * that differ by less than the documented bound. Without a valid lease it is done as linearizable.
+   */
+  | { readonly mode: "lease" }
+  /** From any replica that has applied log index `minIndex`: read your writes, and monotonic reads. */
+  | { readonly mode: "session"; readonly minIndex: number }
+  /** From this replica as it is; refused if that may be staler than `maxStalenessMs` (null: never). */
+  | { readonly mode: "eventual"; readonly maxStalenessMs: number | null };
+
+export const LINEARIZABLE: Consistency = { mode: "linearizable" };
+
+/** The answer to a read, and what was done for it. */
+export interface ServedRead extends ReadResult {
+  /** `linearizable` also where a lease was asked for and there was none. */
+  readonly served: Consistency["mode"];
+  /**
+   * For `eventual`: the state read is at most so old, in ms; null if this replica cannot tell, since
+   * it has not heard from a leader. Null for the other modes.
+   */
+  readonly stalenessMs: number | null;
+}
 
 export interface CallOptions {
   /** Bounds the whole call; the node's own default (5 s) otherwise. */
@@ -38,11 +60,52 @@ export interface KvService {
    * Reads from one state.
    *
    * @throws {NoLeader} {Overloaded} {Draining} {NotServing}
+   * @throws {TooStale} for `eventual`; {NotCaughtUp} for `session`, if `minIndex` was not applied in time.
    */
-  read(query: ReadQuery, consistency: Consistency, options?: CallOptions): Promise<ReadResult>;
+  read(query: ReadQuery, consistency: Consistency, options?: CallOptions): Promise<ServedRead>;
   status(): ClusterStatus;
   /** Null when requests can be served now, otherwise why not. */
   notReady(): string | null;
+}
+
+/** A member to be added. The doors check the form of its fields. */
+export interface MemberRequest {
+  readonly id: string;
+  readonly url: string;
+  readonly peer: string;
+  /** A voter joins as a learner, and is promoted once it has caught up. */
+  readonly role: "voter" | "learner";
+  /** The voter that it takes the place of, in one step with its own promotion; null for none. */
+  readonly replaces: string | null;
+  /** If given, it must be this cluster's. */
+  readonly clusterId: string | null;
+}
+
+/** A consistent copy of the whole state, as a stream. */
+export interface Backup {
+  /** The log index that the copy stands at, and its state hash. */
+  readonly stateHash: StateHash;
+  /** The file's bytes (docs/operations.md has the form). Cancelling it ends the backup. */
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/** What the node offers to operators. Every node takes every request; the leader's business is passed on to it. */
+export interface ClusterService {
+  /**
+   * Adds a member as a learner; resolves once that is committed, with the members as they are then.
+   *
+   * @throws {AdminRefused} with nothing changed; {OutcomeUnknown} if it may still happen.
+   * @throws {NoLeader} {Draining} {NotServing}
+   */
+  addMember(member: MemberRequest, options?: CallOptions): Promise<readonly MemberStatus[]>;
+  /** Removes a member; resolves once it is out for good. @throws as `addMember`. */
+  removeMember(id: string, options?: CallOptions): Promise<readonly MemberStatus[]>;
+  /** Hands leadership to `to`, or (null) to the voter best prepared; gives who leads now. @throws as `addMember`. */
+  transferLeadership(to: string | null, options?: CallOptions): Promise<string>;
+  /** Takes a snapshot of this node's state now, and compacts its log; gives the snapshot's index. */
+  takeSnapshot(options?: CallOptions): Promise<number>;
+  /** Copies the state as of a linearizable read at this node. @throws {Overloaded} {NoLeader} {NotServing} {Draining} */
+  backup(options?: CallOptions): Promise<Backup>;
 }
 
 export interface MemberStatus {
@@ -51,7 +114,8 @@ export interface MemberStatus {
   readonly url: string;
   /** host:port for peers. */
   readonly peer: string;
-  readonly role: "voter" | "learner";
+  /** `joining`: a learner that will be a voter; `leaving`: a voter of the outgoing half of a joint configuration. */
+  readonly role: "voter" | "learner" | "joining" | "leaving";
 }
 
 export interface ReplicaStatus {

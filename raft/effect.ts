@@ -6,8 +6,20 @@
  *
  * @module
  */
-import type { Entry, HardState, LogIndex, NodeId, Role, Term } from "./types.ts";
-import type { Message } from "./message.ts";
+import type {
+  ChangeRefusal,
+  Configuration,
+  Entry,
+  HardState,
+  LogIndex,
+  MembershipChange,
+  NodeId,
+  Role,
+  SnapshotInfo,
+  Term,
+  TransferRefusal,
+} from "./types.ts";
+import type { Message, SnapshotChunk, SnapshotReply } from "./message.ts";
 
 /**
  * `timeMs` is the replica's wall clock in milliseconds since the epoch. The core uses it for one
@@ -28,12 +40,45 @@ export type Input =
    * A batch of linearizable reads, under one id that this node never uses again, restarts included: a
    * late answer of an earlier life must not pass for this one's.
    */
-  | { readonly type: "read"; readonly id: number }
+  | {
+    readonly type: "read";
+    readonly id: number;
+    /** Content with the leader's lease, where it has one; otherwise a round confirms it, as always. */
+    readonly lease: boolean;
+  }
   /**
    * A turn's commit has resolved. `index` and `term` are those of the last entry that it wrote: all
    * entries up to there are durable. Not needed after a commit that wrote none.
    */
-  | { readonly type: "persisted"; readonly index: LogIndex; readonly term: Term };
+  | { readonly type: "persisted"; readonly index: LogIndex; readonly term: Term }
+  /**
+   * Whether the leader may trust its clock from here on. After a clock jump the shell says false, and
+   * true again once a lease's time has passed; leases are void in between.
+   */
+  | { readonly type: "lease-clock"; readonly trusted: boolean }
+  /** A membership change; `change-result` answers under the same id. */
+  | {
+    readonly type: "change";
+    readonly id: number;
+    readonly change: MembershipChange;
+    readonly timeMs: number;
+  }
+  /** Hand leadership to `to`, or (null) to the voter best prepared; `transfer-result` answers. */
+  | {
+    readonly type: "transfer";
+    readonly id: number;
+    readonly to: NodeId | null;
+    readonly timeMs: number;
+  }
+  /** Give up leadership, and do not stand for election while `standing` is false (a full disk). */
+  | { readonly type: "stand"; readonly standing: boolean }
+  /** The log up to `index`, which is applied and in a durable snapshot, is no longer on disk. */
+  | { readonly type: "compacted"; readonly index: LogIndex }
+  /**
+   * A leader's snapshot is installed: durable, current, and the replica's state. `keptLog` says that
+   * the disk kept the entries behind it (they follow it: section 7); otherwise the log is empty now.
+   */
+  | { readonly type: "installed"; readonly info: SnapshotInfo; readonly keptLog: boolean };
 
 export type Effect =
   /**
@@ -78,4 +123,38 @@ export type Effect =
     readonly leader: NodeId | null;
   }
   /** A damaged replica holds again all it ever acknowledged and has taken up its vote (see AppendReply.counts). */
-  | { readonly type: "repaired" };
+  | { readonly type: "repaired" }
+  /**
+   * Another configuration is in effect here: appended, brought back by a truncation, or installed. The
+   * shell must reach its members from now on.
+   */
+  | {
+    readonly type: "configuration";
+    readonly configuration: Configuration;
+    readonly index: LogIndex;
+    readonly committed: boolean;
+  }
+  /** Who asked learns where the change stands in the log, or why there is none. */
+  | {
+    readonly type: "change-result";
+    readonly id: number;
+    readonly result:
+      | { readonly status: "appended"; readonly index: LogIndex }
+      | { readonly status: "refused"; readonly reason: ChangeRefusal };
+  }
+  | {
+    readonly type: "transfer-result";
+    readonly id: number;
+    readonly result:
+      /** Another node has taken up a later term at the leader's request. */
+      | { readonly status: "moved"; readonly to: NodeId }
+      | { readonly status: "refused"; readonly reason: TransferRefusal }
+      /** The target did not take over in time; this node goes on leading. */
+      | { readonly status: "timed-out"; readonly to: NodeId };
+  }
+  /** As a leader: `to` lacks entries that are no longer in the log. Said again until it has caught up. */
+  | { readonly type: "snapshot-needed"; readonly to: NodeId }
+  /** As a follower: a chunk of the leader's snapshot, ahead of all that is committed here. Keep it, and reply. */
+  | { readonly type: "snapshot-chunk"; readonly from: NodeId; readonly chunk: SnapshotChunk }
+  /** As a leader: how far a follower is with the snapshot that it is sent. */
+  | { readonly type: "snapshot-reply"; readonly from: NodeId; readonly reply: SnapshotReply };

@@ -2,11 +2,13 @@
  * The messages that replicas of one group send each other. One-way and unreliable by contract: any
  * of them may be lost, doubled, delayed or reordered, and the core stays safe.
  *
+ * Those of a {@linkcode ShellMessage} travel the same way but are none of the core's business.
+ *
  * Not here: who sent a message and to which group it belongs. The transport's envelope says that.
  *
  * @module
  */
-import type { Entry, LogIndex, Term } from "./types.ts";
+import type { Entry, LogIndex, SnapshotInfo, Term } from "./types.ts";
 
 /** RequestVote (figure 2), and its rehearsal PreVote (thesis 9.6). */
 export interface VoteRequest {
@@ -37,6 +39,10 @@ export interface AppendRequest {
   readonly commit: LogIndex;
   /** The leader's current read round (see ReadIndex, thesis 6.4); the reply echoes it. */
   readonly round: number;
+  /** The leader's tick of sending. The reply echoes it, which is what leases rest on (thesis 6.4.1). */
+  readonly stamp: number;
+  /** The latest `sent` of the receiver's replies that the leader had when it sent this; 0 for none. */
+  readonly echo: number;
   readonly entries: readonly Entry[];
 }
 
@@ -55,6 +61,10 @@ export interface AppendReply {
   readonly conflictTerm: Term;
   /** The round of the request this answers. */
   readonly round: number;
+  /** The stamp of the request this answers. */
+  readonly stamp: number;
+  /** The replier's own tick of sending; the leader's next append echoes it, which bounds staleness. */
+  readonly sent: number;
   /**
    * False while the replica is being repaired after it lost acknowledged data: the leader feeds it,
    * but counts it neither for commit, nor for leadership, nor for reads.
@@ -75,6 +85,8 @@ export interface ReadRequest {
   readonly term: Term;
   /** Chosen by the asker, never used again, restarts included (see Input, `read`). */
   readonly id: number;
+  /** A leader with a valid lease answers at once; one without answers after a round, as always. */
+  readonly lease: boolean;
 }
 
 export interface ReadReply {
@@ -87,6 +99,37 @@ export interface ReadReply {
   readonly index: LogIndex;
 }
 
+/** Leadership transfer (thesis 3.10): the receiver shall stand for election at once. */
+export interface TimeoutNow {
+  readonly type: "timeout-now";
+  readonly term: Term;
+}
+
+/** InstallSnapshot (section 7), one chunk of it. Each carries the whole description: any may be the first. */
+export interface SnapshotChunk {
+  readonly type: "snapshot-chunk";
+  readonly term: Term;
+  readonly info: SnapshotInfo;
+  /** From 0. */
+  readonly chunk: number;
+  readonly data: Uint8Array;
+}
+
+export interface SnapshotReply {
+  readonly type: "snapshot-reply";
+  readonly term: Term;
+  /** SnapshotInfo.id and its position. */
+  readonly id: string;
+  readonly index: LogIndex;
+  /**
+   * The chunk wanted next. All before it are durable at the receiver, so that whoever restarts goes on
+   * from here; after a snapshot that proved corrupt it is 0 again. As many as there are chunks: it has
+   * them all, and is installing or has installed it.
+   */
+  readonly next: number;
+}
+
+/** The messages of the protocol. */
 export type Message =
   | VoteRequest
   | VoteReply
@@ -94,4 +137,36 @@ export type Message =
   | AppendReply
   | Forward
   | ReadRequest
-  | ReadReply;
+  | ReadReply
+  | TimeoutNow
+  | SnapshotChunk
+  | SnapshotReply;
+
+/** An operator's request that only the leader can serve, passed on by another node. */
+export interface AdminRequest {
+  readonly type: "admin-request";
+  /** Chosen by the asker, unique in its life. */
+  readonly id: number;
+  /** JSON in UTF-8; actors/admin.ts knows its form. */
+  readonly body: Uint8Array;
+}
+
+export interface AdminReply {
+  readonly type: "admin-reply";
+  readonly id: number;
+  readonly body: Uint8Array;
+}
+
+/** The sender's state hash after it applied entry `index`, a hash mark (kv/command.ts). */
+export interface HashReport {
+  readonly type: "hash-report";
+  readonly index: LogIndex;
+  /** 32 hex digits. */
+  readonly hash: string;
+}
+
+/** What the replicas' shells say to each other beside the protocol. As unreliable as the rest. */
+export type ShellMessage = AdminRequest | AdminReply | HashReport;
+
+/** All that goes over a transport. */
+export type PeerMessage = Message | ShellMessage;

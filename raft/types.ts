@@ -39,7 +39,7 @@ export const EntryKind = {
   Command: 0,
   /** The empty entry that a leader appends when elected (section 8). */
   NoOp: 1,
-  /** `data` is a cluster configuration (section 6). Reserved: nothing proposes one yet. */
+  /** `data` is a cluster configuration (section 6), as raft/configuration_codec.ts encodes it. */
   Configuration: 2,
 } as const;
 export type EntryKind = typeof EntryKind[keyof typeof EntryKind];
@@ -63,12 +63,92 @@ export interface HardState {
   readonly commit: LogIndex;
 }
 
+/** Where a member is reached. Carried in the configuration, never read by the core. */
+export interface MemberAddress {
+  readonly id: NodeId;
+  /** The HTTP address for clients: an origin. */
+  readonly url: string;
+  /** host:port for the other nodes. */
+  readonly peer: string;
+}
+
+/** A learner that becomes a voter as soon as it has caught up. */
+export interface Promotion {
+  readonly id: NodeId;
+  /** The voter that leaves in the same step, as its dead predecessor does; null if none leaves. */
+  readonly replaces: NodeId | null;
+}
+
 /** Who votes and who only listens (thesis 4.3). In a joint configuration `votersOutgoing` is not empty. */
 export interface Configuration {
   readonly voters: readonly NodeId[];
   readonly votersOutgoing: readonly NodeId[];
   readonly learners: readonly NodeId[];
+  /** Those of the learners that are on their way to becoming voters. */
+  readonly promoting: readonly Promotion[];
+  /** One for each member; the founders' are those that they were started with. */
+  readonly addresses: readonly MemberAddress[];
 }
+
+/** What a snapshot says beside the state: where in the log it stands, and who the members were there. */
+export interface SnapshotMeta {
+  /** The last entry that the snapshot's state has applied. */
+  readonly index: LogIndex;
+  readonly term: Term;
+  /** The stamp of that entry, in ms: stamps must not fall behind it. */
+  readonly timeMs: number;
+  /** The latest configuration at or before `index`. */
+  readonly configuration: Configuration;
+}
+
+/** One snapshot as stored: in chunks, each with its checksum. */
+export interface SnapshotInfo {
+  readonly meta: SnapshotMeta;
+  /** 16 hex digits that the contents determine: the same id, the same chunks. */
+  readonly id: string;
+  /** From 1. */
+  readonly chunks: number;
+  /** Of all chunks together. */
+  readonly bytes: number;
+}
+
+/** One change of who is a member, at most one at a time (thesis 4.3). */
+export type MembershipChange =
+  /** Adds a learner; if it is to be a voter, it becomes one once it has caught up. */
+  | {
+    readonly type: "add";
+    readonly member: MemberAddress;
+    readonly voter: boolean;
+    /** A voter that leaves when the new one becomes a voter; null for none. */
+    readonly replaces: NodeId | null;
+  }
+  /** Removes a voter (in a joint step) or a learner. */
+  | { readonly type: "remove"; readonly id: NodeId };
+
+/** Why a leader, or a node that is none, does not do what is asked of it. */
+export type ChangeRefusal =
+  | "not-leader"
+  /** The leader has not committed an entry of its own term yet, and might undo what it cannot see. */
+  | "not-ready"
+  | "change-in-progress"
+  | "member-exists"
+  /** Another member has the same peer address or URL. */
+  | "address-in-use"
+  | "unknown-member"
+  /** Nobody would be left to vote. */
+  | "last-voter";
+
+/** Why a leadership is not handed over. */
+export type TransferRefusal =
+  | "not-leader"
+  | "not-ready"
+  | "transfer-in-progress"
+  | "unknown-member"
+  | "not-a-voter"
+  /** Nothing was heard of it within an election timeout. */
+  | "target-unreachable"
+  /** It lacks more entries than it could get in an election timeout. */
+  | "target-lagging";
 
 export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 

@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { Entry, HardState, LogIndex } from "../raft/types.ts";
+import type {
+  Entry,
+  HardState,
+  LogIndex,
+  SnapshotInfo,
+  SnapshotMeta,
+  Term,
+} from "../raft/types.ts";
 
 /** One atomic change: forget all entries from `truncateFrom`, append `entries`, replace the hard state. */
 export interface LogBatch {
@@ -16,8 +23,13 @@ export interface LogBatch {
 export interface Recovery {
   /** Its commit hint is true of `entries`, even if they are the middle of a batch that was cut off. */
   readonly hardState: HardState;
-  /** All entries, consecutive, from `firstIndex`. */
+  /** The position and term of the last entry that compaction cut off; 0 and 0 if it never did. */
+  readonly baseIndex: LogIndex;
+  readonly baseTerm: Term;
+  /** All entries, consecutive, from `baseIndex` + 1. */
   readonly entries: readonly Entry[];
+  /** The current snapshot, `baseIndex` or later; null if there is none. Its chunks are checked as they are read. */
+  readonly snapshot: SnapshotInfo | null;
   /** How often this directory was opened, this time included: a fence and a session in one. */
   readonly boot: number;
   /**
@@ -55,7 +67,80 @@ export interface LogStore {
   commit(batch: LogBatch): Promise<void>;
   /** Declares the damage that `open` found mended: the log as it is now is the reference again. */
   repaired(): Promise<void>;
+  /** The snapshots of the same replica, under the same fence. Valid while the log is open. */
+  readonly snapshots: SnapshotStore;
+  /**
+   * Declares that what is here must not be built upon (a snapshot that does not read back, a state
+   * that differs from the quorum's): the next `open` finds an empty log, no snapshot, the hard state
+   * as it was, and this reason as damage. Nothing is deleted before `repaired`.
+   */
+  quarantine(reason: string): Promise<void>;
   close(): Promise<void>;
+}
+
+/**
+ * The snapshots of one replica. One is current; one more may be in the making, and one more on its way
+ * in. What is neither is deleted, a bounded piece at a time, except what is pinned.
+ */
+export interface SnapshotStore {
+  /** The current one. */
+  readonly current: SnapshotInfo | null;
+  /**
+   * Begins a snapshot of this replica's own state; whatever was begun before and not finished is
+   * dropped.
+   */
+  create(meta: SnapshotMeta): Promise<SnapshotWriter>;
+  /**
+   * Goes on to receive a leader's snapshot: after a restart from the first chunk that is not durable
+   * yet. Whatever was being received under another id is dropped.
+   */
+  receive(info: SnapshotInfo): Promise<SnapshotReceiver>;
+  /**
+   * Reads one chunk of the current or a pinned snapshot.
+   *
+   * @throws {CorruptSnapshot} if it is not what was written.
+   * @throws {RangeError} if that snapshot is gone.
+   */
+  read(info: SnapshotInfo, chunk: number): Promise<Uint8Array>;
+  /** Keeps a snapshot readable, though another becomes current, until it is released or the log closed. */
+  pin(info: SnapshotInfo): void;
+  release(info: SnapshotInfo): void;
+}
+
+/** A snapshot in the making. Its chunks do not pass the gate of the log's commits, nor delay them. */
+export interface SnapshotWriter {
+  /** Appends one chunk of at most SNAPSHOT_CHUNK_BYTES_MAX. @throws {StorageFull} {Fenced} */
+  add(chunk: Uint8Array): Promise<void>;
+  /**
+   * Makes it the current one, durably and in one step, and then cuts the log off at `compactTo` or
+   * shortly before (not behind the snapshot). Gives where the log begins now.
+   */
+  finish(
+    compactTo: LogIndex,
+  ): Promise<
+    { readonly info: SnapshotInfo; readonly baseIndex: LogIndex; readonly baseTerm: Term }
+  >;
+  /** Deletes it. */
+  abort(): Promise<void>;
+}
+
+/** A snapshot on its way in. */
+export interface SnapshotReceiver {
+  readonly info: SnapshotInfo;
+  /** The chunk wanted next; as many as there are chunks when it is complete. */
+  readonly next: number;
+  /** Keeps chunk `next`, durably. @throws {RangeError} if it is another one. @throws {CorruptSnapshot} if, being the last, it shows that the contents do not fit the id: all of it is dropped then. */
+  add(chunk: number, data: Uint8Array): Promise<void>;
+  /** Reads a chunk back, to build the state with. @throws {CorruptSnapshot} */
+  read(chunk: number): Promise<Uint8Array>;
+  /**
+   * Makes it the current one, in one atomic step with the log: entries behind its index stay if
+   * `keepLog` (the entry at its index must then be here), otherwise the log is empty behind it. Goes
+   * through the gate of the log's commits. Nothing of the old log is lost before that step.
+   */
+  install(keepLog: boolean): Promise<void>;
+  /** Deletes what was received. */
+  discard(): Promise<void>;
 }
 
 /** Another process opened the same data directory: this one must stop. */
@@ -81,4 +166,9 @@ export class UnsupportedFormat extends Error {
 /** The disk has no room left. As after any failed commit, open anew; what was acknowledged is there. */
 export class StorageFull extends Error {
   override readonly name = "StorageFull";
+}
+
+/** A chunk of a snapshot, or all of them together, are not what was written. */
+export class CorruptSnapshot extends Error {
+  override readonly name = "CorruptSnapshot";
 }
