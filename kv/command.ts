@@ -3,10 +3,12 @@
  * through the log, to disk and to the peers.
  *
  * A command is: u8 format version, u8 kind, u48 session, u48 sequence, u48 low water, then for an
- * atomic write its body. The session is not known where a request is encoded, so the header is left
- * zero there and stamped later, in place. Big-endian throughout, no padding.
+ * atomic write and for a hash check its body. The session is not known where a request is encoded, so
+ * the header is left zero there and stamped later, in place. Big-endian throughout, no padding.
  *
- * The body: u16 length and UTF-8 of the idempotency key; u16 count of checks, each u16 length and
+ * The body of a hash check: u48 index and the 16 bytes of the hash.
+ *
+ * The body of an atomic write: u16 length and UTF-8 of the idempotency key; u16 count of checks, each u16 length and
  * bytes of the key, u8 whether a versionstamp follows, u48 index and u16 order; u16 count of
  * mutations, each u8 type, u16 length and bytes of the key, then the value (u8 encoding, u32 length,
  * bytes) except for a delete, then what the type has: an expiry (u8 type, u48 ms), or the bounds of a
@@ -15,11 +17,13 @@
  * @module
  */
 import { writeBinaryString } from "./binary_string.ts";
+import { putBytes, putUint16, putUint32, putUint48, uint32At } from "./byte_codec.ts";
 import {
   type AtomicWrite,
   type Check,
   type Expiry,
   type Mutation,
+  type StateHash,
   type Value,
   ValueEncoding,
 } from "./types.ts";
@@ -28,6 +32,8 @@ import {
 export const COMMAND_VERSION = 1;
 /** Bytes before the body. */
 export const COMMAND_HEADER_BYTES = 20;
+/** Bytes of the body of a hash check. */
+export const HASH_CHECK_BODY_BYTES = 22;
 
 /** What a command does. The numbers are the ones on disk and on the wire. */
 export const CommandKind = {
@@ -35,6 +41,10 @@ export const CommandKind = {
   Clock: 0,
   OpenSession: 1,
   AtomicWrite: 2,
+  /** Changes nothing: every replica notes its state hash after this entry, to be compared. */
+  HashMark: 3,
+  /** Changes nothing: says which state hash most replicas came to after a hash mark. */
+  HashCheck: 4,
 } as const;
 export type CommandKind = typeof CommandKind[keyof typeof CommandKind];
 
@@ -72,6 +82,30 @@ export function encodeOpenSession(session: number): Uint8Array<ArrayBuffer> {
   const bytes = header(CommandKind.OpenSession, COMMAND_HEADER_BYTES);
   putUint48(bytes, SESSION_AT, session);
   return bytes;
+}
+
+/** Has every replica note its state hash after this entry. It moves replicated time like a clock does. */
+export function encodeHashMark(): Uint8Array<ArrayBuffer> {
+  return header(CommandKind.HashMark, COMMAND_HEADER_BYTES);
+}
+
+/** Says what the state hash after the hash mark at `index` is: a replica that noted another is wrong. */
+export function encodeHashCheck(index: number, hash: string): Uint8Array<ArrayBuffer> {
+  const bytes = header(CommandKind.HashCheck, COMMAND_HEADER_BYTES + HASH_CHECK_BODY_BYTES);
+  putBytes(bytes, putUint48(bytes, COMMAND_HEADER_BYTES, index), Uint8Array.fromHex(hash));
+  return bytes;
+}
+
+/** What a hash check says; null for everything that is not one. */
+export function commandHashCheck(bytes: Uint8Array): StateHash | null {
+  if (
+    bytes.length !== COMMAND_HEADER_BYTES + HASH_CHECK_BODY_BYTES ||
+    bytes[0] !== COMMAND_VERSION || bytes[1] !== CommandKind.HashCheck
+  ) return null;
+  return {
+    index: uint48At(bytes, COMMAND_HEADER_BYTES),
+    hash: bytes.subarray(COMMAND_HEADER_BYTES + 6).toHex(),
+  };
 }
 
 /**
@@ -139,8 +173,11 @@ export function commandLowWater(bytes: Uint8Array): number {
 
 function headerUint48(bytes: Uint8Array, at: number): number {
   if (bytes.length < COMMAND_HEADER_BYTES) return 0;
-  return (bytes[at]! << 8 | bytes[at + 1]!) * 2 ** 32 +
-    ((bytes[at + 2]! << 24 | bytes[at + 3]! << 16 | bytes[at + 4]! << 8 | bytes[at + 5]!) >>> 0);
+  return uint48At(bytes, at);
+}
+
+function uint48At(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8 | bytes[at + 1]!) * 2 ** 32 + uint32At(bytes, at + 2);
 }
 
 function header(kind: CommandKind, size: number): Uint8Array<ArrayBuffer> {
@@ -196,8 +233,8 @@ function putMutation(bytes: Uint8Array, start: number, mutation: Mutation): numb
       bytes[at] = (mutation.clamp ? SumFlag.Clamp : 0) |
         (mutation.min === null ? 0 : SumFlag.Min) | (mutation.max === null ? 0 : SumFlag.Max);
       at++;
-      if (mutation.min !== null) at = putBytes(bytes, at, mutation.min);
-      return mutation.max === null ? at : putBytes(bytes, at, mutation.max);
+      if (mutation.min !== null) at = putData(bytes, at, mutation.min);
+      return mutation.max === null ? at : putData(bytes, at, mutation.max);
     default:
       return at;
   }
@@ -226,7 +263,7 @@ function putKey(bytes: Uint8Array, at: number, key: string): number {
 
 function putValue(bytes: Uint8Array, at: number, value: Value): number {
   bytes[at] = value.encoding satisfies ValueEncoding;
-  return putBytes(bytes, at + 1, value.data);
+  return putData(bytes, at + 1, value.data);
 }
 
 function putExpiry(bytes: Uint8Array, at: number, expiry: Expiry): number {
@@ -243,28 +280,6 @@ function putExpiry(bytes: Uint8Array, at: number, expiry: Expiry): number {
   }
 }
 
-function putBytes(bytes: Uint8Array, at: number, data: Uint8Array): number {
-  bytes[at] = data.length >>> 24;
-  bytes[at + 1] = data.length >>> 16;
-  bytes[at + 2] = data.length >>> 8;
-  bytes[at + 3] = data.length;
-  bytes.set(data, at + 4);
-  return at + 4 + data.length;
-}
-
-function putUint16(bytes: Uint8Array, at: number, value: number): number {
-  bytes[at] = value >>> 8;
-  bytes[at + 1] = value;
-  return at + 2;
-}
-
-function putUint48(bytes: Uint8Array, at: number, value: number): number {
-  const high = Math.floor(value / 2 ** 32);
-  bytes[at] = high >>> 8;
-  bytes[at + 1] = high;
-  bytes[at + 2] = value >>> 24;
-  bytes[at + 3] = value >>> 16;
-  bytes[at + 4] = value >>> 8;
-  bytes[at + 5] = value;
-  return at + 6;
+function putData(bytes: Uint8Array, at: number, data: Uint8Array): number {
+  return putBytes(bytes, putUint32(bytes, at, data.length), data);
 }

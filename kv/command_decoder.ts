@@ -9,14 +9,17 @@
  * @module
  */
 import { binaryString } from "./binary_string.ts";
+import { ByteReader } from "./byte_codec.ts";
 import {
   COMMAND_HEADER_BYTES,
   COMMAND_VERSION,
+  commandHashCheck,
   CommandKind,
   commandLowWater,
   commandSequence,
   commandSession,
   ExpiryCode,
+  HASH_CHECK_BODY_BYTES,
   MutationCode,
   SumFlag,
 } from "./command.ts";
@@ -26,6 +29,7 @@ import {
   type EncodedKey,
   type Expiry,
   type Mutation,
+  type StateHash,
   type Value,
   ValueEncoding,
 } from "./types.ts";
@@ -46,7 +50,9 @@ export type Command =
     readonly sequence: number;
     readonly lowWater: number;
     readonly write: AtomicWrite;
-  };
+  }
+  | { readonly kind: "hash-mark" }
+  | { readonly kind: "hash-check"; readonly of: StateHash };
 
 /**
  * Decodes a command.
@@ -67,21 +73,28 @@ export function decodeCommand(bytes: Uint8Array): Command {
         lowWater: commandLowWater(bytes),
         write: decodeWrite(bytes),
       };
+    case CommandKind.HashMark:
+      return { kind: "hash-mark" };
+    case CommandKind.HashCheck:
+      return { kind: "hash-check", of: commandHashCheck(bytes)! };
   }
 }
 
 /**
  * Looks at the header only.
  *
- * @throws {MalformedCommand} if it is not one, or if a command that has no body has bytes after it.
+ * @throws {MalformedCommand} if it is not one, or if a body that has only one length has another.
  */
 export function checkHeader(bytes: Uint8Array): CommandKind {
   if (bytes.length < COMMAND_HEADER_BYTES) throw malformed("the header is cut short", bytes.length);
   if (bytes[0] !== COMMAND_VERSION) throw malformed(`unknown version ${bytes[0]}`, 0);
   const kind = bytes[1]!;
-  if (kind > CommandKind.AtomicWrite) throw malformed(`unknown kind ${kind}`, 1);
-  if (kind !== CommandKind.AtomicWrite && bytes.length !== COMMAND_HEADER_BYTES) {
-    throw malformed("bytes are left after its end", COMMAND_HEADER_BYTES);
+  if (kind > CommandKind.HashCheck) throw malformed(`unknown kind ${kind}`, 1);
+  if (kind !== CommandKind.AtomicWrite) {
+    const bodyBytes = kind === CommandKind.HashCheck ? HASH_CHECK_BODY_BYTES : 0;
+    const left = bytes.length - COMMAND_HEADER_BYTES - bodyBytes;
+    if (left < 0) throw malformed("it is cut short", bytes.length);
+    if (left > 0) throw malformed("bytes are left after its end", bytes.length - left);
   }
   if (kind === CommandKind.OpenSession && commandSession(bytes) === 0) {
     throw malformed("a session must not be 0", 2);
@@ -95,30 +108,20 @@ export function checkHeader(bytes: Uint8Array): CommandKind {
  * @throws {MalformedCommand}
  */
 export function decodeWrite(bytes: Uint8Array): AtomicWrite {
-  return new BodyReader(bytes).write();
+  return new BodyReader(bytes, COMMAND_HEADER_BYTES).write();
 }
 
 const NEVER: Expiry = { type: "never" };
 const NO_CHECKS: readonly Check[] = [];
-const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-class BodyReader {
-  readonly #bytes: Uint8Array;
-  readonly #end: number;
-  #at = COMMAND_HEADER_BYTES;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#end = bytes.length;
-  }
-
+class BodyReader extends ByteReader {
   write(): AtomicWrite {
     const idempotencyKey = this.#text();
-    const checkCount = this.#uint16();
+    const checkCount = this.uint16();
     const checks = checkCount === 0 ? NO_CHECKS : this.#checks(checkCount);
     const mutations: Mutation[] = [];
-    for (let left = this.#uint16(); left > 0; left--) mutations.push(this.#mutation());
-    if (this.#at !== this.#end) throw malformed("bytes are left after its end", this.#at);
+    for (let left = this.uint16(); left > 0; left--) mutations.push(this.#mutation());
+    this.expectEnd();
     return { checks, mutations, idempotencyKey };
   }
 
@@ -126,22 +129,22 @@ class BodyReader {
     const checks: Check[] = [];
     for (let left = count; left > 0; left--) {
       const key = this.#key();
-      switch (this.#uint8()) {
+      switch (this.uint8()) {
         case 0:
           checks.push({ key, versionstamp: null });
           break;
         case 1:
-          checks.push({ key, versionstamp: { index: this.#uint48(), order: this.#uint16() } });
+          checks.push({ key, versionstamp: { index: this.uint48(), order: this.uint16() } });
           break;
         default:
-          throw malformed("a check is neither on absence nor on a versionstamp", this.#at - 1);
+          throw malformed("a check is neither on absence nor on a versionstamp", this.at - 1);
       }
     }
     return checks;
   }
 
   #mutation(): Mutation {
-    const code = this.#uint8();
+    const code = this.uint8();
     const key = this.#key();
     switch (code) {
       case MutationCode.Set:
@@ -162,98 +165,73 @@ class BodyReader {
           expiry: this.#expiry(),
         };
       default:
-        throw malformed(`unknown mutation ${code}`, this.#at);
+        throw malformed(`unknown mutation ${code}`, this.at);
     }
   }
 
   #sum(key: EncodedKey): Mutation {
     const value = this.#value();
-    const flags = this.#uint8();
+    const flags = this.uint8();
     if (flags > (SumFlag.Clamp | SumFlag.Min | SumFlag.Max)) {
-      throw malformed(`unknown flags ${flags}`, this.#at - 1);
+      throw malformed(`unknown flags ${flags}`, this.at - 1);
     }
-    const min = (flags & SumFlag.Min) === 0 ? null : this.#data(this.#uint32());
-    const max = (flags & SumFlag.Max) === 0 ? null : this.#data(this.#uint32());
+    const min = (flags & SumFlag.Min) === 0 ? null : this.#data(this.uint32());
+    const max = (flags & SumFlag.Max) === 0 ? null : this.#data(this.uint32());
     return { type: "sum", key, value, min, max, clamp: (flags & SumFlag.Clamp) !== 0 };
   }
 
   #value(): Value {
-    const encoding = this.#uint8();
+    const encoding = this.uint8();
     if (encoding < ValueEncoding.V8 || encoding > ValueEncoding.Bytes) {
-      throw malformed(`unknown encoding ${encoding}`, this.#at - 1);
+      throw malformed(`unknown encoding ${encoding}`, this.at - 1);
     }
-    const length = this.#uint32();
+    const length = this.uint32();
     if (encoding === ValueEncoding.LE64 && length !== LE64_BYTES) {
-      throw malformed(`an LE64 value of ${length} bytes`, this.#at);
+      throw malformed(`an LE64 value of ${length} bytes`, this.at);
     }
     return { encoding: encoding as ValueEncoding, data: this.#data(length) };
   }
 
   #expiry(): Expiry {
-    const code = this.#uint8();
+    const code = this.uint8();
     switch (code) {
       case ExpiryCode.Never:
         return NEVER;
       case ExpiryCode.At:
-        return { type: "at", timeMs: this.#uint48() };
+        return { type: "at", timeMs: this.uint48() };
       case ExpiryCode.In:
-        return { type: "in", ms: this.#uint48() };
+        return { type: "in", ms: this.uint48() };
       default:
-        throw malformed(`unknown expiry ${code}`, this.#at - 1);
+        throw malformed(`unknown expiry ${code}`, this.at - 1);
     }
   }
 
   #key(): EncodedKey {
-    const length = this.#uint16();
-    const start = this.#skip(length);
+    const length = this.uint16();
+    const start = this.skip(length);
     if (length === 0) throw malformed("a key is empty", start);
-    return binaryString(this.#bytes, start, start + length) as EncodedKey;
+    return binaryString(this.bytes, start, start + length) as EncodedKey;
   }
 
   #text(): string | null {
-    const length = this.#uint16();
+    const length = this.uint16();
     if (length === 0) return null;
-    const start = this.#skip(length);
-    try {
-      return utf8Decoder.decode(this.#bytes.subarray(start, start + length));
-    } catch {
-      throw malformed("the idempotency key is not UTF-8", start);
-    }
+    const start = this.at;
+    const text = this.utf8(length);
+    if (text === undefined) throw malformed("the idempotency key is not UTF-8", start);
+    return text;
   }
 
   #data(length: number): Uint8Array {
-    const start = this.#skip(length);
-    const bytes = this.#bytes;
+    const start = this.skip(length);
+    const bytes = this.bytes;
     return length * 2 >= bytes.buffer.byteLength
       ? bytes.subarray(start, start + length)
       : bytes.slice(start, start + length);
   }
 
-  #uint8(): number {
-    return this.#bytes[this.#skip(1)]!;
-  }
-
-  #uint16(): number {
-    const at = this.#skip(2);
-    return this.#bytes[at]! << 8 | this.#bytes[at + 1]!;
-  }
-
-  #uint32(): number {
-    const at = this.#skip(4);
-    const bytes = this.#bytes;
-    return (bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!) >>> 0;
-  }
-
-  #uint48(): number {
-    return this.#uint16() * 2 ** 32 + this.#uint32();
-  }
-
-  /** Moves past `length` bytes, and returns where they start. */
-  #skip(length: number): number {
-    const start = this.#at;
-    if (length > this.#end - start) throw malformed("it is cut short", start);
-    this.#at = start + length;
-    return start;
+  protected override malformed(why: string, at: number): MalformedCommand {
+    return malformed(why, at);
   }
 }
 

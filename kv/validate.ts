@@ -121,6 +121,11 @@ export function checkAtomicWrite(write: AtomicWrite): void {
   }
 }
 
+/** Whether a write can only make room: it deletes, and does nothing else. */
+export function isDeleteOnly(write: AtomicWrite): boolean {
+  return write.mutations.length > 0 && write.mutations.every((it) => it.type === "delete");
+}
+
 /**
  * Checks a read.
  *

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   COMMAND_HEADER_BYTES,
+  commandHashCheck,
   CommandKind,
   commandKind,
   commandLowWater,
@@ -9,6 +10,8 @@ import {
   commandSession,
   encodeAtomicWrite,
   encodeClock,
+  encodeHashCheck,
+  encodeHashMark,
   encodeOpenSession,
   stampCommand,
 } from "../../kv/command.ts";
@@ -61,6 +64,30 @@ Deno.test("decodeCommand() reads clocks and session openings", () => {
   });
 });
 
+Deno.test("decodeCommand() reads hash marks and hash checks", () => {
+  assertEquals(decodeCommand(encodeHashMark()), { kind: "hash-mark" });
+  const of = { index: 2 ** 48 - 1, hash: "00112233445566778899aabbccddeeff" };
+  const bytes = encodeHashCheck(of.index, of.hash);
+  assertEquals(bytes.toHex(), "0104" + "00".repeat(18) + "ffffffffffff" + of.hash);
+  assertEquals(decodeCommand(bytes), { kind: "hash-check", of });
+  assertEquals(commandHashCheck(bytes), of);
+  const others = [encodeHashMark(), encodeClock(), new Uint8Array(42), bytes.subarray(0, 41)];
+  for (const other of others) assertEquals(commandHashCheck(other), null);
+});
+
+Deno.test("hash marks and hash checks move time and change nothing else", () => {
+  const fed = new Fed();
+  const twin = new Fed();
+  for (const [i, data] of [encodeHashMark(), encodeHashCheck(1, "00".repeat(16))].entries()) {
+    const timeMs = fed.timeMs + 5;
+    const { result, changes } = fed.data(data, timeMs);
+    assertEquals(result, { status: "applied", versionstamp: { index: 2 + i, order: 1 } });
+    assertEquals(changes, []);
+    twin.data(encodeClock(), timeMs);
+    assertEquals(fed.store.hash(), twin.store.hash());
+  }
+});
+
 Deno.test("decodeCommand() copies small values out of a large frame, and only those", () => {
   const frame = new Uint8Array(4096);
   const small = encodeAtomicWrite(write([set(key("k"), bytesValue(new Uint8Array(100).fill(9)))]));
@@ -82,6 +109,10 @@ const malformed: [string, string, RegExp][] = [
   ["another version", "02" + "00".repeat(19), /version 2/],
   ["an unknown kind", "0109" + "00".repeat(18), /kind 9/],
   ["a clock with a body", "0100" + "00".repeat(19), /left/],
+  ["a hash mark with a body", "0103" + "00".repeat(19), /left/],
+  ["a hash check without its body", "0104" + "00".repeat(18), /cut short/],
+  ["a hash check cut short", "0104" + "00".repeat(18 + 21), /cut short/],
+  ["a hash check with more than its body", "0104" + "00".repeat(18 + 23), /left/],
   ["session 0", "0101" + "00".repeat(18), /session/],
 ];
 const body = (hex: string) => "0102" + "00".repeat(18) + hex;
@@ -134,6 +165,7 @@ Deno.test("a store survives 100,000 random and mutated commands, and equals its 
     command(aw, 1 + i % 3, i, 0)
   );
   seeds.push(encodeClock(), encodeOpenSession(1), encodeOpenSession(2));
+  seeds.push(encodeHashMark(), encodeHashCheck(1, "ab".repeat(16)));
   const counts = new Map<string, number>();
   for (let i = 1; i <= 100_000; i++) {
     let data: Uint8Array = seeds[random(seeds.length)]!.slice();

@@ -14,6 +14,7 @@ import {
   checkAtomicWrite,
   checkReadQuery,
   InvalidWrite,
+  isDeleteOnly,
   LimitExceeded,
 } from "../../kv/validate.ts";
 import { bytesValue, u64Value, v8Value } from "../../kv/value_codec.ts";
@@ -182,3 +183,12 @@ for (const [what, query, code] of reads) {
     assertEquals(error.code, code);
   });
 }
+
+Deno.test("isDeleteOnly() is true of deletes, at least one, whatever the checks", () => {
+  const k = key("k");
+  assertEquals(isDeleteOnly(write([remove(k)])), true);
+  assertEquals(isDeleteOnly(write([remove(k), remove(key("l"))], [absent(k)], "once")), true);
+  for (const mutations of [[], [set(k, "v")], [remove(k), set(k, "v")], [sum(k, u64Value(1n))]]) {
+    assertEquals(isDeleteOnly(write(mutations)), false);
+  }
+});
