@@ -27,7 +27,11 @@ export class Boots {
   }
 
   /** Forgets the others: a peer that is added again may come on new data, from boot 1. */
-  retain(peers: ReadonlyMap<NodeId, unknown>): void {
-    for (const peer of this.#highest.keys()) if (!peers.has(peer)) this.#highest.delete(peer);
+  retain(isKept: (peer: NodeId) => boolean): void {
+    for (const peer of this.#highest.keys()) if (!isKept(peer)) this.#highest.delete(peer);
+  }
+
+  forget(peer: NodeId): void {
+    this.#highest.delete(peer);
   }
 }

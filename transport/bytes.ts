@@ -15,6 +15,7 @@ export class MalformedFrame extends Error {
   override readonly name = "MalformedFrame";
 }
 
+const HEX = /^[0-9a-f]*$/;
 const NAME = new RegExp(`^[A-Za-z0-9._-]{1,${NAME_CHARS_MAX}}$`);
 
 /** Whether this can be the name of a node, group or cluster: 1 to 64 characters of `[A-Za-z0-9._-]`. */
@@ -41,41 +42,64 @@ export class ByteWriter {
     this.#at = at;
   }
 
-  uint8(value: number): void {
+  uint8(value: number): this {
     this.#view.setUint8(this.#at, value);
     this.#at += 1;
+    return this;
   }
 
-  flags(bit0: boolean, bit1: boolean): void {
-    this.uint8((bit0 ? 1 : 0) | (bit1 ? 2 : 0));
+  flags(bit0: boolean, bit1: boolean): this {
+    return this.uint8((bit0 ? 1 : 0) | (bit1 ? 2 : 0));
   }
 
-  uint16(value: number): void {
+  uint16(value: number): this {
     this.#view.setUint16(this.#at, value);
     this.#at += 2;
+    return this;
   }
 
-  uint32(value: number): void {
+  /** @throws {RangeError} if the value is not a whole number from 0 to 2^32 - 1. */
+  uint32(value: number): this {
+    if (value >>> 0 !== value) {
+      throw new RangeError(`Cannot encode number: ${value} is not a whole number below 2^32`);
+    }
     this.#view.setUint32(this.#at, value);
     this.#at += 4;
+    return this;
   }
 
   /** @throws {RangeError} if the value is not a whole number from 0 to {@linkcode NUMBER_MAX}. */
-  uint48(value: number): void {
+  uint48(value: number): this {
     assertNumber(value);
     setUint48(this.#view, this.#at, value);
     this.#at += 6;
+    return this;
   }
 
   /** A name that {@linkcode isName} accepted: its length in one byte, then its characters. */
-  name(text: string): void {
+  name(text: string): this {
     this.uint8(text.length);
     for (let i = 0; i < text.length; i++) this.uint8(text.charCodeAt(i));
+    return this;
   }
 
-  raw(bytes: Uint8Array): void {
+  /**
+   * Lowercase hex digits, as the bytes they stand for.
+   *
+   * @throws {RangeError} if the text is not `bytes` times two of them.
+   */
+  hex(text: string, bytes: number): this {
+    if (text.length !== 2 * bytes || !HEX.test(text)) {
+      throw new RangeError(`Cannot encode "${text}": it is not ${2 * bytes} hex digits`);
+    }
+    for (let i = 0; i < text.length; i += 2) this.uint8(parseInt(text.slice(i, i + 2), 16));
+    return this;
+  }
+
+  raw(bytes: Uint8Array): this {
     this.bytes.set(bytes, this.#at);
     this.#at += bytes.length;
+    return this;
   }
 }
 
@@ -134,6 +158,14 @@ export class ByteReader {
     return text;
   }
 
+  /** So many bytes, as lowercase hex digits. */
+  hex(bytes: number): string {
+    const start = this.#take(bytes);
+    let text = "";
+    for (let i = 0; i < bytes; i++) text += this.#bytes[start + i].toString(16).padStart(2, "0");
+    return text;
+  }
+
   /** A view of the next `length` bytes. */
   raw(length: number): Uint8Array {
     const start = this.#take(length);
@@ -142,8 +174,14 @@ export class ByteReader {
 
   /** Hands all that remains to a decoder whose way to refuse is a `RangeError`. */
   decodeRest<T>(decode: (bytes: Uint8Array) => T): T {
+    return this.decodePart(this.remaining, decode);
+  }
+
+  /** The same with the next `length` bytes. */
+  decodePart<T>(length: number, decode: (bytes: Uint8Array) => T): T {
+    const bytes = this.raw(length);
     try {
-      return decode(this.raw(this.remaining));
+      return decode(bytes);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new MalformedFrame(error.message, { cause: error });

@@ -5,20 +5,37 @@
  * of the type; big-endian, no padding, flags in one byte. Each message has exactly one encoding, and
  * anything else is refused: decoding and encoding again gives the same bytes.
  *
- * Not here: who sent it (the connection knows, see handshake.ts), its length (see frame.ts), and
- * whether it makes sense to Raft. Corruption on the way is left to TCP's checksum, and to TLS.
+ * Not here: who sent it (the connection knows, see handshake.ts), its length (see frame.ts), the
+ * types that carry bytes of others (see codec_bulk.ts), and whether it makes sense to Raft.
+ * Corruption on the way is left to TCP's checksum, and to TLS.
  *
  * @module
  */
-import { decodeEntries, encodeEntries } from "../raft/entry_codec.ts";
-import type { AppendRequest, Forward, Message } from "../raft/message.ts";
-import { type Entry, type GroupId, NUMBER_MAX } from "../raft/types.ts";
-import { assertNumber, ByteReader, ByteWriter, isName, MalformedFrame } from "./bytes.ts";
+import type { PeerMessage } from "../raft/message.ts";
+import type { GroupId } from "../raft/types.ts";
+import { ByteReader, ByteWriter, isName, MalformedFrame } from "./bytes.ts";
+import {
+  ADMIN_HEADER_BYTES,
+  APPEND_HEADER_BYTES,
+  CHUNK_HEADER_BYTES,
+  decodeAdmin,
+  decodeAppend,
+  decodeChunk,
+  decodeForward,
+  encodeAdmin,
+  encodeAppend,
+  encodeChunk,
+  type EncodedMessage,
+  encodeForward,
+  FORWARD_HEADER_BYTES,
+  snapshotInfoBytes,
+} from "./codec_bulk.ts";
 
 export { MalformedFrame } from "./bytes.ts";
+export type { EncodedMessage } from "./codec_bulk.ts";
 
 /** Raised when the form changes; a peer that speaks another one is refused at the handshake. */
-export const CODEC_VERSION = 1;
+export const CODEC_VERSION = 2;
 
 const Type = {
   VoteRequest: 1,
@@ -28,74 +45,94 @@ const Type = {
   Forward: 5,
   ReadRequest: 6,
   ReadReply: 7,
+  TimeoutNow: 8,
+  SnapshotChunk: 9,
+  SnapshotReply: 10,
+  AdminRequest: 11,
+  AdminReply: 12,
+  HashReport: 13,
 } as const;
+type Type = typeof Type[keyof typeof Type];
 
-const NO_ENTRIES: readonly Entry[] = Object.freeze([]);
-
-/** An encoded message in two parts, so that entries need not be copied once more for each peer. */
-export interface EncodedMessage {
-  readonly head: Uint8Array;
-  /** Shared with every other holder of the same entries: never to be written to. */
-  readonly tail: Uint8Array | null;
-}
+/** A snapshot's id and a state hash go as bytes, and are hex digits everywhere else. */
+const SNAPSHOT_ID_BYTES = 8;
+const STATE_HASH_BYTES = 16;
 
 /**
  * Encodes a message, leaving the first `reservedBytes` of the head to the caller.
  *
- * @throws {RangeError} if a number, a name or the order of the entries is not representable.
+ * @throws {RangeError} if a number, a name, a size or the order of the entries is not representable.
  */
-export function encodeParts(group: GroupId, message: Message, reservedBytes = 0): EncodedMessage {
+export function encodeParts(
+  group: GroupId,
+  message: PeerMessage,
+  reservedBytes = 0,
+): EncodedMessage {
   if (!isName(group)) throw new RangeError(`Cannot encode message: bad group name "${group}"`);
-  const headerBytes = reservedBytes + 3 + group.length;
+  const start = (type: Type, bytes: number) => startMessage(group, reservedBytes, type, bytes);
   switch (message.type) {
-    case "vote-request": {
-      const out = start(headerBytes + 19, reservedBytes, Type.VoteRequest, group);
-      out.flags(message.pre, message.transfer);
-      out.uint48(message.term);
-      out.uint48(message.lastIndex);
-      out.uint48(message.lastTerm);
-      return { head: out.bytes, tail: null };
-    }
-    case "vote-reply": {
-      const out = start(headerBytes + 7, reservedBytes, Type.VoteReply, group);
-      out.flags(message.pre, message.granted);
-      out.uint48(message.term);
-      return { head: out.bytes, tail: null };
-    }
-    case "append-request": {
-      const out = start(headerBytes + 34, reservedBytes, Type.AppendRequest, group);
-      return encodeAppend(out, message);
-    }
-    case "append-reply": {
-      const out = start(headerBytes + 31, reservedBytes, Type.AppendReply, group);
-      out.flags(message.success, message.counts);
-      out.uint48(message.term);
-      out.uint48(message.index);
-      out.uint48(message.conflictIndex);
-      out.uint48(message.conflictTerm);
-      out.uint48(message.round);
-      return { head: out.bytes, tail: null };
+    case "append-request":
+      return encodeAppend(start(Type.AppendRequest, APPEND_HEADER_BYTES), message);
+    case "snapshot-chunk": {
+      const info = snapshotInfoBytes(message);
+      const out = start(Type.SnapshotChunk, CHUNK_HEADER_BYTES + info.length);
+      return encodeChunk(out, message, info);
     }
     case "forward": {
-      let bytes = headerBytes + 10;
+      let bytes = FORWARD_HEADER_BYTES;
       for (const command of message.commands) bytes += 4 + command.length;
-      const out = start(bytes, reservedBytes, Type.Forward, group);
-      encodeForward(out, message);
-      return { head: out.bytes, tail: null };
+      return whole(encodeForward(start(Type.Forward, bytes), message));
+    }
+    case "admin-request":
+    case "admin-reply": {
+      const type = message.type === "admin-request" ? Type.AdminRequest : Type.AdminReply;
+      return encodeAdmin(start(type, ADMIN_HEADER_BYTES), message);
+    }
+    default:
+      return whole(encodeFixed(start, message));
+  }
+}
+
+/** The messages whose fields have fixed sizes. */
+type FixedMessage = Exclude<
+  PeerMessage,
+  { type: "append-request" | "snapshot-chunk" | "forward" | "admin-request" | "admin-reply" }
+>;
+
+function encodeFixed(
+  start: (type: Type, bytes: number) => ByteWriter,
+  message: FixedMessage,
+): ByteWriter {
+  switch (message.type) {
+    case "vote-request": {
+      const out = start(Type.VoteRequest, 19).flags(message.pre, message.transfer);
+      return out.uint48(message.term).uint48(message.lastIndex).uint48(message.lastTerm);
+    }
+    case "vote-reply":
+      return start(Type.VoteReply, 7).flags(message.pre, message.granted).uint48(message.term);
+    case "append-reply": {
+      const out = start(Type.AppendReply, 43).flags(message.success, message.counts);
+      out.uint48(message.term).uint48(message.index);
+      out.uint48(message.conflictIndex).uint48(message.conflictTerm);
+      return out.uint48(message.round).uint48(message.stamp).uint48(message.sent);
     }
     case "read-request": {
-      const out = start(headerBytes + 12, reservedBytes, Type.ReadRequest, group);
-      out.uint48(message.term);
-      out.uint48(message.id);
-      return { head: out.bytes, tail: null };
+      const out = start(Type.ReadRequest, 13).flags(message.lease, false);
+      return out.uint48(message.term).uint48(message.id);
     }
     case "read-reply": {
-      const out = start(headerBytes + 19, reservedBytes, Type.ReadReply, group);
-      out.flags(message.granted, false);
-      out.uint48(message.term);
-      out.uint48(message.id);
-      out.uint48(message.index);
-      return { head: out.bytes, tail: null };
+      const out = start(Type.ReadReply, 19).flags(message.granted, false);
+      return out.uint48(message.term).uint48(message.id).uint48(message.index);
+    }
+    case "timeout-now":
+      return start(Type.TimeoutNow, 6).uint48(message.term);
+    case "snapshot-reply": {
+      const out = start(Type.SnapshotReply, 24).uint48(message.term);
+      return out.hex(message.id, SNAPSHOT_ID_BYTES).uint48(message.index).uint32(message.next);
+    }
+    case "hash-report": {
+      const out = start(Type.HashReport, 22).uint48(message.index);
+      return out.hex(message.hash, STATE_HASH_BYTES);
     }
   }
 }
@@ -105,7 +142,7 @@ export function encodeParts(group: GroupId, message: Message, reservedBytes = 0)
  *
  * @throws {RangeError} as {@linkcode encodeParts}.
  */
-export function encodeMessage(group: GroupId, message: Message): Uint8Array {
+export function encodeMessage(group: GroupId, message: PeerMessage): Uint8Array {
   const { head, tail } = encodeParts(group, message);
   if (tail === null) return head;
   const bytes = new Uint8Array(head.length + tail.length);
@@ -115,12 +152,12 @@ export function encodeMessage(group: GroupId, message: Message): Uint8Array {
 }
 
 /**
- * Decodes what {@linkcode encodeMessage} made. Entry data and commands are views into `bytes`, which
- * the caller must not reuse if {@linkcode holdsViews} says so.
+ * Decodes what {@linkcode encodeMessage} made. Entry data, commands, chunks and bodies are views into
+ * `bytes`, which the caller must not reuse if {@linkcode holdsViews} says so.
  *
  * @throws {MalformedFrame} if the bytes are anything else.
  */
-export function decodeMessage(bytes: Uint8Array): { group: GroupId; message: Message } {
+export function decodeMessage(bytes: Uint8Array): { group: GroupId; message: PeerMessage } {
   const input = new ByteReader(bytes);
   const version = input.uint8();
   if (version !== CODEC_VERSION) {
@@ -135,51 +172,75 @@ export function decodeMessage(bytes: Uint8Array): { group: GroupId; message: Mes
 
 /** Whether the message that these bytes encode would share memory with them. */
 export function holdsViews(bytes: Uint8Array): boolean {
-  return bytes[1] === Type.AppendRequest || bytes[1] === Type.Forward;
+  switch (bytes[1]) {
+    case Type.AppendRequest:
+    case Type.Forward:
+    case Type.SnapshotChunk:
+    case Type.AdminRequest:
+    case Type.AdminReply:
+      return true;
+    default:
+      return false;
+  }
 }
 
-function start(bytes: number, reservedBytes: number, type: number, group: GroupId): ByteWriter {
-  const out = new ByteWriter(bytes, reservedBytes);
-  out.uint8(CODEC_VERSION);
-  out.uint8(type);
-  out.name(group);
-  return out;
+function startMessage(
+  group: GroupId,
+  reservedBytes: number,
+  type: Type,
+  bytes: number,
+): ByteWriter {
+  const out = new ByteWriter(reservedBytes + 3 + group.length + bytes, reservedBytes);
+  return out.uint8(CODEC_VERSION).uint8(type).name(group);
 }
 
-function encodeAppend(out: ByteWriter, message: AppendRequest): EncodedMessage {
-  const entries = message.entries;
-  for (let i = 0; i < entries.length; i++) {
-    const entry = entries[i];
-    if (entry.index !== message.prevIndex + 1 + i) {
-      throw new RangeError(
-        `Cannot encode append request: entry ${entry.index} does not follow ${
-          message.prevIndex + i
-        }`,
-      );
+function whole(out: ByteWriter): EncodedMessage {
+  return { head: out.bytes, tail: null };
+}
+
+function decodeBody(type: number, input: ByteReader): PeerMessage {
+  switch (type) {
+    case Type.AppendRequest:
+      return decodeAppend(input);
+    case Type.AppendReply: {
+      const flags = input.flags(3);
+      return {
+        type: "append-reply",
+        success: (flags & 1) !== 0,
+        counts: (flags & 2) !== 0,
+        term: input.term(),
+        index: input.index(),
+        conflictIndex: input.index(),
+        conflictTerm: input.term(),
+        round: input.uint48(),
+        stamp: input.uint48(),
+        sent: input.uint48(),
+      };
     }
-    assertNumber(entry.index);
-    assertNumber(entry.term);
-    assertNumber(entry.timeMs);
+    case Type.Forward:
+      return decodeForward(input);
+    case Type.ReadRequest: {
+      const lease = input.flags(1) !== 0;
+      return { type: "read-request", lease, term: input.term(), id: input.uint48() };
+    }
+    case Type.ReadReply: {
+      const granted = input.flags(1) !== 0;
+      const [term, id, index] = [input.term(), input.uint48(), input.index()];
+      return { type: "read-reply", granted, term, id, index };
+    }
+    case Type.SnapshotChunk:
+      return decodeChunk(input);
+    case Type.AdminRequest:
+      return decodeAdmin("admin-request", input);
+    case Type.AdminReply:
+      return decodeAdmin("admin-reply", input);
+    default:
+      return decodeRare(type, input);
   }
-  out.uint48(message.term);
-  out.uint48(message.prevIndex);
-  out.uint48(message.prevTerm);
-  out.uint48(message.commit);
-  out.uint48(message.round);
-  out.uint32(entries.length);
-  return { head: out.bytes, tail: entries.length === 0 ? null : encodeEntries(entries) };
 }
 
-function encodeForward(out: ByteWriter, message: Forward): void {
-  out.uint48(message.term);
-  out.uint32(message.commands.length);
-  for (const command of message.commands) {
-    out.uint32(command.length);
-    out.raw(command);
-  }
-}
-
-function decodeBody(type: number, input: ByteReader): Message {
+/** The messages that no hot path sends. */
+function decodeRare(type: number, input: ByteReader): PeerMessage {
   switch (type) {
     case Type.VoteRequest: {
       const flags = input.flags(3);
@@ -201,65 +262,19 @@ function decodeBody(type: number, input: ByteReader): Message {
         term: input.term(),
       };
     }
-    case Type.AppendRequest:
-      return decodeAppend(input);
-    case Type.AppendReply: {
-      const flags = input.flags(3);
+    case Type.TimeoutNow:
+      return { type: "timeout-now", term: input.term() };
+    case Type.SnapshotReply:
       return {
-        type: "append-reply",
-        success: (flags & 1) !== 0,
-        counts: (flags & 2) !== 0,
+        type: "snapshot-reply",
         term: input.term(),
+        id: input.hex(SNAPSHOT_ID_BYTES),
         index: input.index(),
-        conflictIndex: input.index(),
-        conflictTerm: input.term(),
-        round: input.uint48(),
+        next: input.uint32(),
       };
-    }
-    case Type.Forward:
-      return decodeForward(input);
-    case Type.ReadRequest:
-      return { type: "read-request", term: input.term(), id: input.uint48() };
-    case Type.ReadReply: {
-      const flags = input.flags(1);
-      return {
-        type: "read-reply",
-        granted: flags !== 0,
-        term: input.term(),
-        id: input.uint48(),
-        index: input.index(),
-      };
-    }
+    case Type.HashReport:
+      return { type: "hash-report", index: input.index(), hash: input.hex(STATE_HASH_BYTES) };
     default:
       throw new MalformedFrame(`Cannot decode message: unknown type ${type}`);
   }
-}
-
-function decodeAppend(input: ByteReader): AppendRequest {
-  const term = input.term();
-  const prevIndex = input.index();
-  const prevTerm = input.term();
-  const commit = input.index();
-  const round = input.uint48();
-  const count = input.uint32();
-  if (prevIndex + count > NUMBER_MAX) {
-    throw new MalformedFrame(`Cannot decode append request: ${count} entries after ${prevIndex}`);
-  }
-  const entries = count === 0 ? NO_ENTRIES : input.decodeRest((bytes) => {
-    return decodeEntries(bytes, count, prevIndex + 1 as typeof prevIndex);
-  });
-  return { type: "append-request", term, prevIndex, prevTerm, commit, round, entries };
-}
-
-function decodeForward(input: ByteReader): Forward {
-  const term = input.term();
-  const count = input.uint32();
-  if (count * 4 > input.remaining) {
-    throw new MalformedFrame(
-      `Cannot decode forward: ${count} commands do not fit into ${input.remaining} bytes`,
-    );
-  }
-  const commands: Uint8Array[] = [];
-  for (let i = 0; i < count; i++) commands.push(input.raw(input.uint32()));
-  return { type: "forward", term, commands };
 }

@@ -17,7 +17,7 @@ import { readExactly, writeAll } from "./frame.ts";
 import type { Socket } from "./socket.ts";
 
 /** Raised when the handshake, the frames or the messages change. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** "KVRM". */
 const MAGIC = 0x4b56524d;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { GroupId, NodeId } from "../raft/types.ts";
-import type { Message } from "../raft/message.ts";
+import type { PeerMessage } from "../raft/message.ts";
 import { MalformedFrame } from "./bytes.ts";
 import { decodeMessage, holdsViews } from "./codec.ts";
 import type { PeerCounters } from "./counters.ts";
@@ -20,7 +20,7 @@ export interface IncomingOwner {
   knownBoot(peer: NodeId): number | null;
   /** The handshake has succeeded. False if the peer was removed or overtaken meanwhile. */
   adopt(connection: Incoming, peer: NodeId, boot: number): boolean;
-  deliver(from: NodeId, group: GroupId, message: Message): void;
+  deliver(from: NodeId, group: GroupId, message: PeerMessage): void;
 }
 
 export class Incoming implements FrameSink {

@@ -13,6 +13,12 @@ export const NAME_CHARS_MAX = 64;
  */
 export const FRAME_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Bytes of one chunk of a snapshot: storage's are a little smaller, so as to fit into one value. */
+export const CHUNK_BYTES_MAX = 64 * 1024;
+
+/** Bytes of an operator's request that is passed on, and of its answer, which lists all members. */
+export const ADMIN_BODY_BYTES_MAX = 64 * 1024;
+
 /** Peers that counters are kept for; messages to further names are refused all the same, uncounted. */
 export const COUNTED_PEERS_MAX = 1024;
 
@@ -30,6 +36,8 @@ export interface TcpLimits extends TransportLimits {
   readonly frameBytesMax: number;
   /** From the dial, or the accept, to the end of the handshake. */
   readonly handshakeMs: number;
+  /** Welcomed connections of senders that are not among the peers; one more is refused. */
+  readonly strangersMax: number;
   /** Accepted connections that have not finished their handshake; one more is closed at once. */
   readonly handshakesMax: number;
   /** Before the first new attempt to reach a peer; doubled after each failure. */
@@ -52,6 +60,7 @@ export const TCP_LIMITS: TcpLimits = {
   ...TRANSPORT_LIMITS,
   frameBytesMax: FRAME_BYTES_MAX,
   handshakeMs: 2000,
+  strangersMax: 16,
   handshakesMax: 64,
   backoffMinMs: 50,
   backoffMaxMs: 1000,

@@ -7,12 +7,12 @@
  * @module
  */
 import type { GroupId, NodeId } from "../raft/types.ts";
-import type { Message } from "../raft/message.ts";
+import type { PeerMessage } from "../raft/message.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { Counters, safeEvents } from "./counters.ts";
 import type { EventCallback } from "./events.ts";
 import { FRAME_BYTES_MAX, TRANSPORT_LIMITS, type TransportLimits } from "./limits.ts";
-import type { PeerAddress, PeerHandler, PeerStats, Transport } from "./types.ts";
+import type { PeerAddress, PeerHandler, PeerStats, StrangerOptions, Transport } from "./types.ts";
 
 /** What the network needs of the world; the actors' `Env` is one. */
 export interface MemoryEnv {
@@ -44,7 +44,7 @@ const PERFECT: Link = {
   jitterMs: 0,
 };
 
-export interface MemoryTransportOptions {
+export interface MemoryTransportOptions extends StrangerOptions {
   readonly limits?: Partial<TransportLimits>;
   readonly onEvent?: EventCallback;
 }
@@ -104,7 +104,8 @@ class Network implements MemoryNetwork {
   }
 
   reachable(from: NodeId, to: NodeId): boolean {
-    return !this.#link(from, to).cut && this.#nodes.get(to)?.listening === true;
+    const node = this.#nodes.get(to);
+    return !this.#link(from, to).cut && node?.listening === true && node.hears(from);
   }
 
   /** Takes the packet as the link has it: lost, once or twice, now or later. */
@@ -173,9 +174,15 @@ class Network implements MemoryNetwork {
       const packet = this.#ready.shift();
       if (packet === undefined) return;
       packet.from.released(packet.to, packet.bytes.length);
-      if (this.#link(packet.from.self, packet.to).cut) continue;
-      this.#nodes.get(packet.to)?.receive(packet.from.self, packet.bytes);
+      this.#deliver(packet);
     }
+  }
+
+  #deliver({ from, to, bytes }: Packet): void {
+    const node = this.#nodes.get(to);
+    if (node === undefined || !node.listening || this.#link(from.self, to).cut) return;
+    if (node.hears(from.self)) node.receive(from.self, bytes);
+    else if (!this.#link(to, from.self).cut) from.refusedBy(to);
   }
 }
 
@@ -185,6 +192,7 @@ class MemoryTransport implements Transport {
   readonly #limits: TransportLimits;
   readonly #emit: EventCallback;
   readonly #counters: Counters;
+  readonly #acceptUnknown: () => boolean;
   readonly #queued = new Map<NodeId, { messages: number; bytes: number }>();
   #peers: ReadonlySet<NodeId> = new Set();
   #handler: PeerHandler | null = null;
@@ -196,6 +204,7 @@ class MemoryTransport implements Transport {
     this.#limits = { ...TRANSPORT_LIMITS, ...options.limits };
     this.#emit = safeEvents(options.onEvent);
     this.#counters = new Counters(this.#emit);
+    this.#acceptUnknown = options.acceptUnknown ?? (() => false);
   }
 
   get listening(): boolean {
@@ -214,7 +223,7 @@ class MemoryTransport implements Transport {
     this.#peers = new Set([...peers.keys()].filter((id) => id !== this.self));
   }
 
-  send(to: NodeId, group: GroupId, message: Message): boolean {
+  send(to: NodeId, group: GroupId, message: PeerMessage): boolean {
     if (!this.#peers.has(to)) return this.#counters.drop(to, "unknown-peer");
     if (!this.listening) return this.#counters.drop(to, "not-connected");
     let bytes: Uint8Array;
@@ -272,8 +281,25 @@ class MemoryTransport implements Transport {
     if (queued.messages === 0) this.#queued.delete(to);
   }
 
+  hears(from: NodeId): boolean {
+    return this.#peers.has(from) || this.#acceptUnknown();
+  }
+
+  /** Told with each message in vain, as TCP tells it with each attempt to connect. */
+  refusedBy(peer: NodeId): void {
+    if (this.#closed) return;
+    this.#emit({
+      type: "refused",
+      direction: "outgoing",
+      peer,
+      remote: "memory",
+      reason: "unknown-sender",
+      byPeer: true,
+    });
+  }
+
   receive(from: NodeId, bytes: Uint8Array): void {
-    if (this.#handler === null || this.#closed || !this.#peers.has(from)) return;
+    if (this.#handler === null || this.#closed) return;
     const { group, message } = decodeMessage(bytes);
     const counters = this.#counters.of(from);
     counters.receivedMessages += 1;

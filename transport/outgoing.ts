@@ -8,7 +8,7 @@
  * @module
  */
 import type { GroupId, NodeId } from "../raft/types.ts";
-import type { Message } from "../raft/message.ts";
+import type { PeerMessage } from "../raft/message.ts";
 import { backoffMs, Pause, type TcpEnv } from "./backoff.ts";
 import type { Boots } from "./boots.ts";
 import { MalformedFrame } from "./bytes.ts";
@@ -56,7 +56,7 @@ export class Outgoing {
     return this.#link?.queue.bytes ?? 0;
   }
 
-  send(group: GroupId, message: Message): boolean {
+  send(group: GroupId, message: PeerMessage): boolean {
     const { counters, limits } = this.#context;
     const link = this.#link;
     if (link === null || !link.open) return counters.drop(this.#peer, "not-connected");

@@ -10,7 +10,7 @@
  * @module
  */
 import type { GroupId, NodeId } from "../raft/types.ts";
-import type { Message } from "../raft/message.ts";
+import type { PeerMessage } from "../raft/message.ts";
 import { Pause, type TcpEnv } from "./backoff.ts";
 import { Boots } from "./boots.ts";
 import { assertNumber, isName } from "./bytes.ts";
@@ -20,11 +20,11 @@ import { Incoming, type IncomingOwner } from "./incoming.ts";
 import { TCP_LIMITS, type TcpLimits } from "./limits.ts";
 import { Outgoing, type TcpContext } from "./outgoing.ts";
 import { listenSocket, type Socket, type SocketListener } from "./socket.ts";
-import type { PeerAddress, PeerHandler, PeerStats, Transport } from "./types.ts";
+import type { PeerAddress, PeerHandler, PeerStats, StrangerOptions, Transport } from "./types.ts";
 
 export type { TcpEnv } from "./backoff.ts";
 
-export interface TcpTransportOptions {
+export interface TcpTransportOptions extends StrangerOptions {
   readonly self: NodeId;
   /** 1 to 64 characters of `[A-Za-z0-9._-]`; nodes of another cluster are refused. */
   readonly clusterId: string;
@@ -63,6 +63,7 @@ class PeerTcp implements TcpTransport, IncomingOwner {
   readonly #incoming = new Map<NodeId, Incoming>();
   readonly #greeting = new Set<Incoming>();
   readonly #acceptPause: Pause;
+  readonly #acceptUnknown: () => boolean;
   #peers: ReadonlyMap<NodeId, PeerAddress> = new Map();
   #handler: PeerHandler | null = null;
   #listener: SocketListener | null = null;
@@ -80,6 +81,7 @@ class PeerTcp implements TcpTransport, IncomingOwner {
     this.self = self;
     this.#listen = options.listen;
     this.#acceptPause = new Pause(env);
+    this.#acceptUnknown = options.acceptUnknown ?? (() => false);
     this.#context = {
       self: { id: self, clusterId, boot },
       limits: { ...TCP_LIMITS, ...options.limits },
@@ -115,6 +117,7 @@ class PeerTcp implements TcpTransport, IncomingOwner {
     if (this.#closed) return;
     const wanted = new Map(peers);
     wanted.delete(this.self);
+    const before = this.#peers;
     this.#peers = wanted;
     if (this.#handler === null) return;
     for (const [peer, outgoing] of this.#outgoing) {
@@ -123,12 +126,13 @@ class PeerTcp implements TcpTransport, IncomingOwner {
       this.#outgoing.delete(peer);
       outgoing.close("removed");
     }
+    const strangers = this.#acceptUnknown();
     for (const [peer, incoming] of this.#incoming) {
-      if (wanted.has(peer)) continue;
+      if (wanted.has(peer) || strangers && !before.has(peer)) continue;
       this.#incoming.delete(peer);
       incoming.close("removed");
     }
-    this.#context.boots.retain(wanted);
+    this.#context.boots.retain((peer) => wanted.has(peer) || this.#incoming.has(peer));
     for (const [peer, address] of wanted) {
       if (this.#outgoing.has(peer)) continue;
       const outgoing = new Outgoing(this.#context, peer, address);
@@ -137,7 +141,7 @@ class PeerTcp implements TcpTransport, IncomingOwner {
     }
   }
 
-  send(to: NodeId, group: GroupId, message: Message): boolean {
+  send(to: NodeId, group: GroupId, message: PeerMessage): boolean {
     const outgoing = this.#outgoing.get(to);
     if (outgoing !== undefined) return outgoing.send(group, message);
     return this.#context.counters.drop(to, this.#peers.has(to) ? "not-connected" : "unknown-peer");
@@ -174,7 +178,8 @@ class PeerTcp implements TcpTransport, IncomingOwner {
   }
 
   knownBoot(peer: NodeId): number | null {
-    return this.#peers.has(peer) ? this.#context.boots.highest(peer) : null;
+    if (!this.#peers.has(peer) && !this.#takesStranger(peer)) return null;
+    return this.#context.boots.highest(peer);
   }
 
   adopt(connection: Incoming, peer: NodeId, boot: number): boolean {
@@ -188,13 +193,21 @@ class PeerTcp implements TcpTransport, IncomingOwner {
     return true;
   }
 
-  deliver(from: NodeId, group: GroupId, message: Message): void {
+  deliver(from: NodeId, group: GroupId, message: PeerMessage): void {
     if (this.#closed || this.#handler === null) return;
     try {
       this.#handler(from, group, message);
     } catch (error) {
       this.#context.emit({ type: "handler-failed", peer: from, group, error });
     }
+  }
+
+  #takesStranger(id: NodeId): boolean {
+    if (id === this.self || !this.#acceptUnknown()) return false;
+    if (this.#incoming.has(id)) return true;
+    let strangers = 0;
+    for (const peer of this.#incoming.keys()) if (!this.#peers.has(peer)) strangers += 1;
+    return strangers < this.#context.limits.strangersMax;
   }
 
   async #accept(listener: SocketListener): Promise<void> {
@@ -236,7 +249,10 @@ class PeerTcp implements TcpTransport, IncomingOwner {
   #forget(incoming: Incoming): void {
     this.#greeting.delete(incoming);
     for (const [peer, current] of this.#incoming) {
-      if (current === incoming) this.#incoming.delete(peer);
+      if (current !== incoming) continue;
+      this.#incoming.delete(peer);
+      // Whoever is no peer could otherwise fill the memory with names.
+      if (!this.#peers.has(peer)) this.#context.boots.forget(peer);
     }
   }
 

@@ -5,7 +5,7 @@
  * @module
  */
 import type { GroupId, NodeId } from "../raft/types.ts";
-import type { Message } from "../raft/message.ts";
+import type { PeerMessage } from "../raft/message.ts";
 
 /** Where a peer listens. */
 export interface PeerAddress {
@@ -14,7 +14,17 @@ export interface PeerAddress {
 }
 
 /** Receives what arrives. Called synchronously, one message at a time, in no promised order. */
-export type PeerHandler = (from: NodeId, group: GroupId, message: Message) => void;
+export type PeerHandler = (from: NodeId, group: GroupId, message: PeerMessage) => void;
+
+/** What every transport can be told of senders that are not among its peers. */
+export interface StrangerOptions {
+  /**
+   * Whether to hear a node of the same cluster that is not among the peers: for a node that cannot
+   * know yet who they are. Asked when such a node greets, and by `setPeers`. It can be answered only
+   * once it is a peer. Nobody unknown is heard without this.
+   */
+  readonly acceptUnknown?: () => boolean;
+}
 
 /** Counters since the start, and gauges, by peer. */
 export interface PeerStats {
@@ -32,13 +42,16 @@ export interface Transport {
   readonly self: NodeId;
   /** Starts to listen. @throws if the address cannot be had. */
   start(handler: PeerHandler): Promise<void>;
-  /** Replaces the set of peers; connections to those no longer in it are closed. */
+  /**
+   * Replaces the set of peers, at any time; connections to and from those no longer in it are closed.
+   * One that is added again later may come on new data, under any boot number.
+   */
   setPeers(peers: ReadonlyMap<NodeId, PeerAddress>): void;
   /**
    * Queues one message. Never throws, never blocks. True if it was taken, which promises nothing;
    * false if it was dropped at once.
    */
-  send(to: NodeId, group: GroupId, message: Message): boolean;
+  send(to: NodeId, group: GroupId, message: PeerMessage): boolean;
   stats(): ReadonlyMap<NodeId, PeerStats>;
   /** Stops listening, closes every connection. Idempotent. */
   close(): Promise<void>;
