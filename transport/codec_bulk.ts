@@ -29,8 +29,8 @@ export interface EncodedMessage {
 /** Bytes of the fields of each type before those of others. */
 export const APPEND_HEADER_BYTES = 46;
 export const FORWARD_HEADER_BYTES = 10;
-export const CHUNK_HEADER_BYTES = 14;
-export const ADMIN_HEADER_BYTES = 6;
+export const CHUNK_HEADER_BYTES = 18;
+export const ADMIN_HEADER_BYTES = 10;
 
 const NO_ENTRIES: readonly Entry[] = Object.freeze([]);
 
@@ -120,7 +120,7 @@ export function encodeChunk(
   { term, chunk, data }: SnapshotChunk,
   info: Uint8Array,
 ): EncodedMessage {
-  out.uint48(term).uint32(chunk).uint32(info.length).raw(info);
+  out.uint48(term).uint32(chunk).uint32(info.length).raw(info).uint32(data.length);
   return { head: out.bytes, tail: data.length === 0 ? null : data };
 }
 
@@ -132,7 +132,7 @@ export function decodeChunk(input: ByteReader): SnapshotChunk {
   if (chunk >= info.chunks) {
     throw new MalformedFrame(`Cannot decode chunk: ${chunk} is not one of ${info.chunks}`);
   }
-  return { type: "snapshot-chunk", term, info, chunk, data: rest(input, CHUNK_BYTES_MAX) };
+  return { type: "snapshot-chunk", term, info, chunk, data: bounded(input, CHUNK_BYTES_MAX) };
 }
 
 /** @throws {RangeError} if the body is larger than may be sent. */
@@ -145,7 +145,7 @@ export function encodeAdmin(
       `Cannot encode body: ${body.length} bytes are more than ${ADMIN_BODY_BYTES_MAX}`,
     );
   }
-  out.uint48(id);
+  out.uint48(id).uint32(body.length);
   return { head: out.bytes, tail: body.length === 0 ? null : body };
 }
 
@@ -154,11 +154,11 @@ export function decodeAdmin(
   type: "admin-request" | "admin-reply",
   input: ByteReader,
 ): AdminRequest | AdminReply {
-  return { type, id: input.uint48(), body: rest(input, ADMIN_BODY_BYTES_MAX) };
+  return { type, id: input.uint48(), body: bounded(input, ADMIN_BODY_BYTES_MAX) };
 }
 
-function rest(input: ByteReader, bytesMax: number): Uint8Array {
-  const bytes = input.remaining;
+function bounded(input: ByteReader, bytesMax: number): Uint8Array {
+  const bytes = input.uint32();
   if (bytes > bytesMax) {
     throw new MalformedFrame(`Cannot decode: ${bytes} bytes are more than ${bytesMax}`);
   }

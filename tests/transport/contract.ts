@@ -4,54 +4,21 @@
  * @module
  */
 import { assert, assertEquals, assertRejects, equal } from "@std/assert";
-import type { Message } from "../../raft/message.ts";
-import { groupId, type NodeId, nodeId, term } from "../../raft/types.ts";
-import type { EventCallback } from "../../transport/events.ts";
-import type { TransportLimits } from "../../transport/limits.ts";
-import type { PeerAddress, PeerHandler, Transport } from "../../transport/types.ts";
-import { append, EventLog, GROUP, Inbox, N1, N2, N3, ping, until } from "./harness.ts";
-
-export interface OpenOptions {
-  readonly limits?: Partial<TransportLimits>;
-  readonly onEvent?: EventCallback;
-}
-
-/** A place for the transports of one test. */
-export interface Place {
-  /** Makes a node's transport without starting it: where it was before, if it was there before. */
-  create(id: NodeId, options?: OpenOptions): Transport;
-  /** The address of a node that was started once. */
-  address(id: NodeId): PeerAddress;
-  /** Closes every transport that was made. */
-  dispose(): Promise<void>;
-}
-
-type Body = (place: Place) => Promise<void>;
-
-/** Starts a transport with a fresh inbox, or the handler given. */
-async function open(
-  place: Place,
-  id: NodeId,
-  options: OpenOptions & { handler?: PeerHandler } = {},
-) {
-  const inbox = new Inbox();
-  const transport = place.create(id, options);
-  await transport.start(options.handler ?? inbox.handler);
-  return { transport, inbox };
-}
-
-/** Makes all of them each other's peers, and waits until all are connected. */
-async function connect(place: Place, ...transports: Transport[]): Promise<void> {
-  const peers = new Map(transports.map(({ self }) => [self, place.address(self)]));
-  for (const transport of transports) transport.setPeers(peers);
-  await until("all are connected", () =>
-    transports.every((transport) => {
-      const stats = transport.stats();
-      return transports.every(({ self }) =>
-        self === transport.self || stats.get(self)?.connected === true
-      );
-    }));
-}
+import type { PeerMessage } from "../../raft/message.ts";
+import { groupId, nodeId, term } from "../../raft/types.ts";
+import {
+  adoptsStrangers,
+  changesPeers,
+  dropsStrangers,
+  hearsStrangers,
+  readds,
+  removesInside,
+  removesPeers,
+  survivesRestart,
+  tellsRemoved,
+} from "./contract_peers.ts";
+import { append, EventLog, GROUP, N1, N2, N3, ping, snapshotChunk, until } from "./harness.ts";
+import { type Body, connect, open, type Place } from "./place.ts";
 
 /** Registers the suite. */
 export function transportContract(name: string, makePlace: () => Place): void {
@@ -75,6 +42,12 @@ export function transportContract(name: string, makePlace: () => Place): void {
   check("starts once", startsOnce);
   check("delivers again after a peer was restarted in its place", survivesRestart);
   check("stops sending to and hearing a peer that was removed", removesPeers);
+  check("connects to a peer that was removed and comes again on new data", readds);
+  check("takes peers in and lets them go while it runs", changesPeers);
+  check("tells a node that was removed that it is no peer any more", tellsRemoved);
+  check("hears an unknown node only if told to, and cannot answer it", hearsStrangers);
+  check("goes on hearing an unknown node that becomes a peer", adoptsStrangers);
+  check("lets go of unknown nodes, and of removed ones, when its peers are set", dropsStrangers);
   check("counts messages and bytes by peer", countsByPeer);
   check("drops the newest when its queue is full in messages", boundedMessages);
   check("drops the newest when its queue is full in bytes", boundedBytes);
@@ -115,7 +88,7 @@ const carriesEveryKind: Body = async (place) => {
   await connect(place, a.transport, b.transport);
   const { prevIndex, prevTerm } = append(0, 0);
   const at = { lastIndex: prevIndex, lastTerm: prevTerm };
-  const messages: Message[] = [
+  const messages: PeerMessage[] = [
     { type: "vote-request", term: term(3), pre: true, transfer: false, ...at },
     { type: "vote-reply", term: term(3), pre: true, granted: true },
     append(3, 300),
@@ -128,11 +101,21 @@ const carriesEveryKind: Body = async (place) => {
       conflictIndex: prevIndex,
       conflictTerm: prevTerm,
       round: 8,
+      stamp: 21,
+      sent: 34,
       counts: true,
     },
     { type: "forward", term: term(3), commands: [new Uint8Array([1, 2]), new Uint8Array()] },
     ping(5),
+    { ...ping(6), lease: true },
     { type: "read-reply", term: term(3), id: 5, granted: true, index: prevIndex },
+    { type: "timeout-now", term: term(3) },
+    snapshotChunk(999, 60 * 1024),
+    snapshotChunk(0, 0),
+    { type: "snapshot-reply", term: term(3), id: "00ff00ff00ff00ff", index: prevIndex, next: 7 },
+    { type: "admin-request", id: 1, body: new TextEncoder().encode('{"type":"x"}') },
+    { type: "admin-reply", id: 1, body: new Uint8Array() },
+    { type: "hash-report", index: prevIndex, hash: "0123456789abcdef".repeat(2) },
   ];
   for (const message of messages) assert(a.transport.send(N2, GROUP, message), message.type);
   await until("all have arrived", () => b.inbox.received.length === messages.length);
@@ -159,7 +142,10 @@ const carriesLarge: Body = async (place) => {
 const givesOwnBytes: Body = async (place) => {
   const [a, b, c] = [await open(place, N1), await open(place, N2), await open(place, N3)];
   await connect(place, a.transport, b.transport, c.transport);
-  const requests = Array.from({ length: 200 }, (_, i) => append(4, 50 + i));
+  const requests = Array.from(
+    { length: 200 },
+    (_, i) => i % 2 === 0 ? snapshotChunk(i, 200) : append(4, 50 + i),
+  );
   for (const request of requests) {
     assert(a.transport.send(N2, GROUP, request));
     assert(a.transport.send(N3, GROUP, request));
@@ -171,14 +157,17 @@ const givesOwnBytes: Body = async (place) => {
   );
   for (const { message } of b.inbox.received) {
     if (message.type === "append-request") { for (const { data } of message.entries) data.fill(0); }
+    if (message.type === "snapshot-chunk") message.data.fill(0);
   }
   const arrived = c.inbox.received.map(({ message }) => message);
   assert(
     equal(arrived, requests),
     "one receiver's bytes were changed by another, or by a later read",
   );
-  const data = requests[199].entries[3].data;
-  assert(data.some((byte) => byte !== 0), "the sender's entries were changed by a receiver");
+  for (const request of requests.slice(-2)) {
+    const data = request.type === "snapshot-chunk" ? request.data : request.entries[3].data;
+    assert(data.some((byte) => byte !== 0), "the sender's bytes were changed by a receiver");
+  }
 };
 
 const refusesUnknownPeers: Body = async (place) => {
@@ -233,45 +222,6 @@ const startsOnce: Body = async (place) => {
   await assertRejects(() => transport.start(() => {}), Error, "Cannot start");
   await transport.close();
   await assertRejects(() => transport.start(() => {}), Error, "Cannot start");
-};
-
-const survivesRestart: Body = async (place) => {
-  const [a, b] = [await open(place, N1), await open(place, N2)];
-  await connect(place, a.transport, b.transport);
-  a.transport.send(N2, GROUP, ping(1));
-  await until("the first has arrived", () => b.inbox.received.length === 1);
-  await b.transport.close();
-  await until("the loss is seen", () => a.transport.stats().get(N2)?.connected === false);
-  const again = await open(place, N2);
-  again.transport.setPeers(new Map([[N1, place.address(N1)]]));
-  await until(
-    "it is heard and reached again",
-    () =>
-      a.transport.stats().get(N2)?.connected === true &&
-      again.transport.stats().get(N1)?.connected === true,
-  );
-  assert(a.transport.send(N2, GROUP, ping(2)));
-  assert(again.transport.send(N1, GROUP, ping(3)));
-  await until("both have arrived", () => again.inbox.ids.length + a.inbox.ids.length === 2);
-  assertEquals([b.inbox.ids, again.inbox.ids, a.inbox.ids], [[1], [2], [3]]);
-};
-
-const removesPeers: Body = async (place) => {
-  const [a, b, c] = [await open(place, N1), await open(place, N2), await open(place, N3)];
-  await connect(place, a.transport, b.transport, c.transport);
-  a.transport.setPeers(new Map([[N3, place.address(N3)]]));
-  assert(!a.transport.send(N2, GROUP, ping(1)));
-  b.transport.send(N1, GROUP, ping(2));
-  // What n3 sends now is in order behind nothing of n2's, so b's message had its chance.
-  b.transport.send(N3, GROUP, ping(3));
-  await until("n3 has heard n2", () => c.inbox.ids.length === 1);
-  c.transport.send(N1, GROUP, ping(4));
-  await until("n1 has heard n3", () => a.inbox.ids.includes(4));
-  assertEquals(a.inbox.ids, [4]);
-  assertEquals(a.transport.stats().get(N2)?.connected, false);
-  await connect(place, a.transport, b.transport, c.transport);
-  assert(a.transport.send(N2, GROUP, ping(5)));
-  await until("n2 is reached again", () => b.inbox.ids.includes(5));
 };
 
 const countsByPeer: Body = async (place) => {
@@ -373,21 +323,4 @@ const closesInside: Body = async (place) => {
   await until("it has closed itself", () => closed !== null);
   await closed;
   assertEquals(seen, [0, 1]);
-};
-
-const removesInside: Body = async (place) => {
-  const [a, c] = [await open(place, N1), await open(place, N3)];
-  const seen: string[] = [];
-  const transport = place.create(N2);
-  await transport.start((from, _group, message) => {
-    if (message.type !== "read-request") return;
-    seen.push(`${from} ${message.id}`);
-    if (message.id === 1) transport.setPeers(new Map([[N3, place.address(N3)]]));
-  });
-  await connect(place, a.transport, transport, c.transport);
-  for (let i = 0; i < 5; i++) a.transport.send(N2, GROUP, ping(i));
-  await until("n1 was removed", () => seen.includes("n1 1"));
-  assert(c.transport.send(N2, GROUP, ping(100)));
-  await until("n3 is still heard", () => seen.includes("n3 100"));
-  assertEquals(seen, ["n1 0", "n1 1", "n3 100"]);
 };

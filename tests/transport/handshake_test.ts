@@ -34,7 +34,11 @@ interface Node {
 /** Runs a body with n1, whose peer is n2; what the body dials is closed after it. */
 async function withNode(
   body: (node: Node) => Promise<void>,
-  options: { limits?: Partial<TcpLimits>; peer?: { hostname: string; port: number } } = {},
+  options: {
+    limits?: Partial<TcpLimits>;
+    peer?: { hostname: string; port: number };
+    acceptUnknown?: () => boolean;
+  } = {},
 ): Promise<void> {
   const [log, inbox, env] = [new EventLog(), new Inbox(), new ManualEnv()];
   const transport = createTcpTransport({
@@ -46,6 +50,7 @@ async function withNode(
     env,
     onEvent: log.record,
     limits: options.limits,
+    acceptUnknown: options.acceptUnknown,
   });
   await transport.start(inbox.handler);
   const dialled: RawPeer[] = [];
@@ -72,7 +77,7 @@ function changed(text: Uint8Array, at: number, value: number): Uint8Array {
 const REFUSED: [what: string, text: Uint8Array, reason: string, answer: Uint8Array | null][] = [
   ["another protocol", new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"), "malformed", null],
   ["a wrong magic number", changed(hello(), 3, 0), "malformed", null],
-  ["another version", changed(hello(), 5, 2), "wrong-version", refusalText(1)],
+  ["another version", changed(hello(), 5, 1), "wrong-version", refusalText(1)],
   ["another cluster", hello({ clusterId: "other" }), "wrong-cluster", refusalText(2)],
   ["another recipient", hello({ to: N3 }), "wrong-recipient", refusalText(3)],
   ["an unknown sender", hello({ from: N3 }), "unknown-sender", refusalText(4)],
@@ -184,6 +189,72 @@ Deno.test("tcp handshake forgets the boot of a peer that was removed", async () 
     transport.setPeers(new Map([[N2, NOWHERE]]));
     await (await dial()).greet({ boot: 1 });
   });
+});
+
+Deno.test("tcp handshake takes an unknown sender if told to, but none of another cluster, nor itself", async () => {
+  await withNode(async ({ dial, inbox }) => {
+    for (const [change, code] of [[{ clusterId: "other" }, 2], [{ from: N1 }, 4]] as const) {
+      const raw = await dial();
+      await raw.send(hello({ from: N3, ...change }));
+      await raw.closed();
+      assertEquals(raw.received, [...refusalText(code)]);
+    }
+    const stranger = await dial();
+    await stranger.greet({ from: N3 });
+    await stranger.send(frame(1));
+    await until("it is heard", () => inbox.received.length === 1);
+    assertEquals(inbox.received[0].from, N3);
+  }, { acceptUnknown: () => true });
+});
+
+Deno.test("tcp handshake takes so many unknown senders, and the peers all the same", async () => {
+  await withNode(async ({ dial, log }) => {
+    const first = await dial();
+    await first.greet({ from: N3 });
+    await (await dial()).greet({ from: nodeId("n4") });
+    const more = await dial();
+    await more.send(hello({ from: nodeId("n5") }));
+    await more.closed();
+    assertEquals(more.received, [...refusalText(4)]);
+    await (await dial()).greet({ from: N2 });
+    await (await dial()).greet({ from: N3 });
+    await first.closed();
+    const freed = await dial();
+    await freed.greet({ from: nodeId("n4") });
+    await freed.close();
+    await until("n4 has gone", () => log.of("disconnected").some(({ peer }) => peer === "n4"));
+    await until("there is room again", () => log.of("disconnected").length === 3);
+    await (await dial()).greet({ from: nodeId("n5") });
+  }, { acceptUnknown: () => true, limits: { strangersMax: 2 } });
+});
+
+Deno.test("tcp handshake refuses an unknown sender's earlier boot while its connection lasts", async () => {
+  await withNode(async ({ dial, transport, log }) => {
+    const current = await dial();
+    await current.greet({ from: N3, boot: 5 });
+    const refusesOlder = async () => {
+      const older = await dial();
+      await older.send(hello({ from: N3, boot: 4 }));
+      await older.closed();
+      assertEquals(older.received, [...refusalText(5)]);
+    };
+    await refusesOlder();
+    transport.setPeers(new Map([[N2, NOWHERE]]));
+    await refusesOlder();
+    await current.close();
+    await until("the loss is seen", () => log.of("disconnected").length === 1);
+    await (await dial()).greet({ from: N3, boot: 1 });
+  }, { acceptUnknown: () => true });
+});
+
+Deno.test("tcp lets go of a removed peer though unknown senders are heard: as such it may come again", async () => {
+  await withNode(async ({ dial, transport }) => {
+    const member = await dial();
+    await member.greet({ boot: 5 });
+    transport.setPeers(new Map());
+    await member.closed();
+    await (await dial()).greet({ boot: 1 });
+  }, { acceptUnknown: () => true });
 });
 
 Deno.test("tcp handshake has a deadline for whoever dials and says little", async () => {

@@ -5,7 +5,7 @@
  * @module
  */
 import { AssertionError } from "@std/assert";
-import type { Message } from "../../raft/message.ts";
+import type { AppendRequest, PeerMessage, ReadRequest, SnapshotChunk } from "../../raft/message.ts";
 import {
   type Entry,
   EntryKind,
@@ -123,7 +123,7 @@ export function seeded(seed: number): () => number {
 export interface Received {
   readonly from: NodeId;
   readonly group: GroupId;
-  readonly message: Message;
+  readonly message: PeerMessage;
 }
 
 /** A handler that keeps what it gets. */
@@ -160,12 +160,12 @@ export const N3 = nodeId("n3");
 export const GROUP = GROUP_DEFAULT;
 
 /** A small message that can be told from others. */
-export function ping(id: number): Message {
-  return { type: "read-request", term: term(1), id };
+export function ping(id: number): ReadRequest {
+  return { type: "read-request", term: term(1), id, lease: false };
 }
 
 /** An append request of entries 1 to `count`, each with so many bytes of data. */
-export function append(count: number, dataBytes: number): Message & { type: "append-request" } {
+export function append(count: number, dataBytes: number): AppendRequest {
   return {
     type: "append-request",
     term: term(7),
@@ -173,6 +173,8 @@ export function append(count: number, dataBytes: number): Message & { type: "app
     prevTerm: term(0),
     commit: logIndex(0),
     round: 3,
+    stamp: 11,
+    echo: 9,
     entries: entriesFrom(1, count, dataBytes),
   };
 }
@@ -185,4 +187,36 @@ export function entriesFrom(first: number, count: number, dataBytes: number): En
     kind: EntryKind.Command,
     data: new Uint8Array(dataBytes).map((_, at) => first + i + at),
   }));
+}
+
+/** A chunk of a snapshot with so many bytes, which can be told from others. */
+export function snapshotChunk(chunk: number, dataBytes: number): SnapshotChunk {
+  const address = (id: string) => ({
+    id: nodeId(id),
+    url: `http://${id}:8001`,
+    peer: `${id}:9001`,
+  });
+  return {
+    type: "snapshot-chunk",
+    term: term(7),
+    info: {
+      meta: {
+        index: logIndex(1000),
+        term: term(6),
+        timeMs: 1_700_000_000_000,
+        configuration: {
+          voters: [N1, N2],
+          votersOutgoing: [N1],
+          learners: [N3],
+          promoting: [{ id: N3, replaces: N1 }],
+          addresses: ["n1", "n2", "n3"].map(address),
+        },
+      },
+      id: "0123456789abcdef",
+      chunks: 1000,
+      bytes: 1_000_000,
+    },
+    chunk,
+    data: new Uint8Array(dataBytes).map((_, at) => chunk + at),
+  };
 }

@@ -7,8 +7,9 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { NodeId } from "../../raft/types.ts";
 import { createMemoryNetwork, type Link, type MemoryNetwork } from "../../transport/memory.ts";
 import type { Transport } from "../../transport/types.ts";
-import { type Place, transportContract } from "./contract.ts";
+import { transportContract } from "./contract.ts";
 import { append, GROUP, Inbox, ManualEnv, N1, N2, N3, ping, seeded } from "./harness.ts";
+import type { Place } from "./place.ts";
 
 /** The address of a node without one. */
 const NOWHERE = { hostname: "memory", port: 0 };
@@ -22,6 +23,7 @@ function memoryPlace(): Place {
       made.push(transport);
       return transport;
     },
+    wipe: () => {},
     address: () => NOWHERE,
     dispose: async () => void await Promise.all(made.map((transport) => transport.close())),
   };

@@ -4,7 +4,7 @@
  * @module
  */
 import { type NodeId } from "../../raft/types.ts";
-import { encodeHello, type Hello } from "../../transport/handshake.ts";
+import { encodeHello, type Hello, PROTOCOL_VERSION } from "../../transport/handshake.ts";
 import { encodeMessage } from "../../transport/codec.ts";
 import { FRAME_HEADER_BYTES, setFrameLength } from "../../transport/frame.ts";
 import type { PeerAddress } from "../../transport/types.ts";
@@ -31,7 +31,7 @@ export function welcomeText(from: NodeId, to: NodeId, change: Partial<Hello> = {
 
 /** The answer of a node that refuses. */
 export function refusalText(code: number): Uint8Array {
-  return new Uint8Array([0x4b, 0x56, 0x52, 0x4d, 0, 1, 0, 1, code]);
+  return new Uint8Array([0x4b, 0x56, 0x52, 0x4d, 0, PROTOCOL_VERSION, 0, 1, code]);
 }
 
 /** A framed read request. */

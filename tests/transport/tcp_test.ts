@@ -8,7 +8,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } fr
 import { type NodeId, nodeId } from "../../raft/types.ts";
 import type { TcpLimits } from "../../transport/limits.ts";
 import { createTcpTransport, type TcpTransport } from "../../transport/tcp.ts";
-import { type Place, transportContract } from "./contract.ts";
+import { transportContract } from "./contract.ts";
 import {
   append,
   EventLog,
@@ -22,6 +22,7 @@ import {
   realEnv,
   until,
 } from "./harness.ts";
+import type { Place } from "./place.ts";
 import { CLUSTER, RawPeer, RawServer, welcomeText } from "./raw_peer.ts";
 
 /** So long that no test comes near it by waiting. */
@@ -30,21 +31,26 @@ const ANY_PORT = { hostname: "127.0.0.1", port: 0 };
 
 function tcpPlace(): Place {
   const made: TcpTransport[] = [];
+  const boots = new Map<NodeId, number>();
   const last = (id: NodeId) => made.findLast(({ self }) => self === id);
   return {
     create(id, options) {
+      const boot = (boots.get(id) ?? 0) + 1;
+      boots.set(id, boot);
       const transport = createTcpTransport({
         self: id,
         clusterId: CLUSTER,
-        boot: made.filter(({ self }) => self === id).length + 1,
+        boot,
         listen: last(id)?.address ?? ANY_PORT,
         env: realEnv(),
         onEvent: options?.onEvent,
-        limits: { backoffMinMs: 5, ...options?.limits },
+        acceptUnknown: options?.acceptUnknown,
+        limits: { backoffMinMs: 5, backoffMaxMs: 20, ...options?.limits },
       });
       made.push(transport);
       return transport;
     },
+    wipe: (id) => void boots.delete(id),
     address(id) {
       const address = last(id)?.address;
       if (!address) throw new Error(`${id} was not started`);
