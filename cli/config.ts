@@ -6,9 +6,37 @@
  *
  * @module
  */
-import { type Arguments, readArguments, UsageError, wholeNumber } from "./args.ts";
-import { CLUSTER_SIZE_MAX, PORT_MAX } from "./limits.ts";
-import { formatPeers, hostAndPort, isHost, isNodeId, parsePeers, type Peer } from "./peers.ts";
+import { type Arguments, readArguments, UsageError } from "./args.ts";
+import { LOG_TAIL_ENTRIES_MAX, SNAPSHOT_BYTES_MAX, SNAPSHOT_ENTRIES_MAX } from "./limits.ts";
+import { type Joining, readCompany, readPeerHosts } from "./node_addresses.ts";
+import { formatPeers, hostAndPort, isHost, isNodeId, isUuid, type Peer } from "./peers.ts";
+import {
+  type Found,
+  type Lookup,
+  readCount,
+  readPort,
+  readText,
+  refusal,
+  type Setting,
+  settings,
+  settingText,
+} from "./settings.ts";
+
+/** When a node takes snapshots, and how much of its log it keeps behind one; null for the node's own default. */
+export interface SnapshotSettings {
+  /** Entries since the last snapshot. */
+  readonly entriesMax: number | null;
+  /** Bytes of log since the last snapshot. */
+  readonly bytesMax: number | null;
+  /** Entries that stay in the log for slow followers. */
+  readonly tailEntries: number | null;
+}
+
+export const SNAPSHOT_DEFAULTS: SnapshotSettings = {
+  entriesMax: null,
+  bytesMax: null,
+  tailEntries: null,
+};
 
 /** Everything that a node must know before it starts. */
 export interface NodeConfig {
@@ -22,12 +50,40 @@ export interface NodeConfig {
   readonly peerPort: number;
   /** The directory of this node's data, as it was given. */
   readonly data: string;
-  /** The members that found the cluster, this node included. */
+  /** This node as the others reach it. */
+  readonly self: Peer;
+  /** The members that found the cluster, this node included; empty for a node that joins one. */
   readonly peers: readonly Peer[];
+  /** Null for a node that founds its cluster. */
+  readonly joining: Joining | null;
+  /** Hosts that this node may connect to beside those of its peers, as Deno's permissions have them. */
+  readonly peerHosts: readonly string[];
   /** A UUID in lowercase, or null if none was given. */
   readonly clusterId: string | null;
+  readonly snapshots: SnapshotSettings;
   /** Stop once standard input ends: how a node notices that whoever started it is gone. */
   readonly exitWithParent: boolean;
+}
+
+/** What there is to say of one of a cluster's founders. */
+export type Founder = Pick<NodeConfig, "id" | "host" | "port" | "data" | "peers" | "clusterId">;
+
+/** The configuration of a founder as its launcher starts it. @throws {Error} if `peers` lacks it. */
+export function founderConfig(
+  founder: Founder,
+  snapshots: SnapshotSettings = SNAPSHOT_DEFAULTS,
+): NodeConfig {
+  const self = founder.peers.find((peer) => peer.id === founder.id);
+  if (self === undefined) throw new Error(`Cannot found a cluster: ${founder.id} is no founder`);
+  return {
+    ...founder,
+    peerPort: self.peerPort,
+    self,
+    joining: null,
+    peerHosts: [],
+    snapshots,
+    exitWithParent: true,
+  };
 }
 
 /** The configuration cannot be used. `problems` lists all that is wrong with it. */
@@ -35,32 +91,8 @@ export class ConfigError extends UsageError {
   override readonly name = "ConfigError";
 }
 
-/** A setting under its three names. */
-interface Setting {
-  readonly flag: string;
-  readonly variable: string;
-  readonly fileKey: string;
-}
-
-const settings = {
-  id: { flag: "id", variable: "KVORUM_ID", fileKey: "id" },
-  host: { flag: "host", variable: "KVORUM_HOST", fileKey: "host" },
-  port: { flag: "port", variable: "KVORUM_PORT", fileKey: "port" },
-  peerPort: { flag: "peer-port", variable: "KVORUM_PEER_PORT", fileKey: "peerPort" },
-  data: { flag: "data", variable: "KVORUM_DATA", fileKey: "data" },
-  peers: { flag: "peers", variable: "KVORUM_PEERS", fileKey: "peers" },
-  clusterId: { flag: "cluster-id", variable: "KVORUM_CLUSTER_ID", fileKey: "clusterId" },
-} as const satisfies Record<string, Setting>;
-
 /** The variable that names the configuration file, as `--config` does. */
 export const CONFIG_FILE_VARIABLE = "KVORUM_CONFIG";
-
-/** A setting's value and where it came from, in the words of an error message. */
-interface Found {
-  readonly text: string;
-  readonly source: string;
-}
-type Lookup = (setting: Setting) => Found | null;
 
 /**
  * Resolves the configuration of a node.
@@ -90,18 +122,38 @@ export function resolveNodeConfig(
   return config;
 }
 
-/** The flags that make a node resolve to exactly `config`, whatever its environment says. */
+/** The flags that make a node resolve to exactly `config`, in an environment that makes no setting. */
 export function nodeFlags(config: NodeConfig): string[] {
+  const { self, joining, snapshots } = config;
   const flags = [
     `--id=${config.id}`,
     `--port=${config.port}`,
     `--peer-port=${config.peerPort}`,
     `--data=${config.data}`,
     `--host=${config.host}`,
-    `--peers=${formatPeers(config.peers)}`,
   ];
+  if (joining === null) flags.push(`--peers=${formatPeers(config.peers)}`);
+  else {
+    flags.push(
+      `--join=${joining.urls}`,
+      `--role=${joining.role}`,
+      `--advertise-url=${self.url}`,
+      `--advertise-peer=${hostAndPort(self.peerHost, self.peerPort)}`,
+    );
+    if (joining.replaces !== null) flags.push(`--replaces=${joining.replaces}`);
+  }
+  if (config.peerHosts.length > 0) flags.push(`--peer-hosts=${config.peerHosts}`);
   if (config.clusterId !== null) flags.push(`--cluster-id=${config.clusterId}`);
+  flags.push(...snapshotFlags(snapshots));
   if (config.exitWithParent) flags.push("--exit-with-parent");
+  return flags;
+}
+
+function snapshotFlags({ entriesMax, bytesMax, tailEntries }: SnapshotSettings): string[] {
+  const flags: string[] = [];
+  if (entriesMax !== null) flags.push(`--snapshot-entries=${entriesMax}`);
+  if (bytesMax !== null) flags.push(`--snapshot-bytes=${bytesMax}`);
+  if (tailEntries !== null) flags.push(`--log-tail-entries=${tailEntries}`);
   return flags;
 }
 
@@ -144,12 +196,14 @@ function readConfigFile(
     problems.push(`the configuration file ${path} must hold one JSON object`);
     return found;
   }
-  const keys: readonly string[] = Object.values(settings).map((setting) => setting.fileKey);
+  const known: readonly Setting[] = Object.values(settings);
   for (const [key, value] of Object.entries(content)) {
     const source = `"${key}" in ${path}`;
-    const text = settingText(key, value);
-    if (!keys.includes(key)) {
-      problems.push(`${source} is not a setting; these are: ${keys.join(", ")}`);
+    const setting = known.find(({ fileKey }) => fileKey === key);
+    const text = setting === undefined ? null : settingText(setting, value);
+    if (setting === undefined) {
+      const keys = known.map(({ fileKey }) => fileKey).join(", ");
+      problems.push(`${source} is not a setting; these are: ${keys}`);
     } else if (text === null) {
       problems.push(`${source} has a value of the wrong type: ${JSON.stringify(value)}`);
     } else {
@@ -157,15 +211,6 @@ function readConfigFile(
     }
   }
   return found;
-}
-
-/** A setting of the file as the text that a flag would have carried; null if its type is wrong. */
-function settingText(key: string, value: unknown): string | null {
-  if (typeof value === "string") return value;
-  if (typeof value === "number" && (key === "port" || key === "peerPort")) return String(value);
-  const texts = key === "peers" && Array.isArray(value) &&
-    value.every((member) => typeof member === "string");
-  return texts ? value.join(",") : null;
 }
 
 function readConfig(lookup: Lookup, exitWithParent: boolean, problems: string[]): NodeConfig {
@@ -202,118 +247,29 @@ function readConfig(lookup: Lookup, exitWithParent: boolean, problems: string[])
   );
   const clusterId = lookup(settings.clusterId);
   if (clusterId !== null && !isUuid(clusterId.text)) {
-    problems.push(`${clusterId.source} must be a UUID, not ${JSON.stringify(clusterId.text)}`);
+    problems.push(refusal(clusterId, "must be a UUID"));
   }
-  const self = { id, host, port, peerPort };
+  const listening = { id, host, port, peerPort };
+  const peerHosts = readPeerHosts(lookup, problems);
+  const snapshots = readSnapshotSettings(lookup, problems);
   return {
-    ...self,
+    ...listening,
     data,
-    peers: readPeers(lookup, self, problems),
+    ...readCompany(lookup, listening, problems),
+    peerHosts,
     clusterId: clusterId === null ? null : clusterId.text.toLowerCase(),
+    snapshots,
     exitWithParent,
   };
 }
 
-function readText(
-  lookup: Lookup,
-  setting: Setting,
-  problems: string[],
-  wrong: (text: string) => string | null,
-  otherwise?: string,
-): string {
-  const found = lookup(setting);
-  if (found === null) {
-    if (otherwise === undefined) problems.push(missing(setting));
-    return otherwise ?? "";
-  }
-  const why = wrong(found.text);
-  if (why !== null) problems.push(`${found.source} ${why}, not ${JSON.stringify(found.text)}`);
-  return found.text;
-}
-
-function readPort(lookup: Lookup, setting: Setting, problems: string[]): number {
-  const found = lookup(setting);
-  if (found === null) {
-    problems.push(missing(setting));
-    return 0;
-  }
-  const port = wholeNumber(found.text, 1, PORT_MAX);
-  if (port === null) {
-    problems.push(
-      `${found.source} must be a port from 1 to ${PORT_MAX}, not ${JSON.stringify(found.text)}`,
-    );
-  }
-  return port ?? 0;
-}
-
-function missing(setting: Setting): string {
-  return `--${setting.flag} is missing (or ${setting.variable}, or "${setting.fileKey}" in the ` +
-    "configuration file)";
-}
-
-interface Self {
-  readonly id: string;
-  readonly host: string;
-  readonly port: number;
-  readonly peerPort: number;
-}
-
-function readPeers(lookup: Lookup, self: Self, problems: string[]): readonly Peer[] {
-  const found = lookup(settings.peers);
-  if (found === null) return [alone(self)];
-  const peers = parsePeers(found.text.split(","), found.source, problems);
-  if (peers.length > CLUSTER_SIZE_MAX) {
-    problems.push(
-      `${found.source} has ${peers.length} members, and at most ${CLUSTER_SIZE_MAX} are allowed`,
-    );
-  }
-  if (problems.length === 0) requireSelf(peers, self, found.source, problems);
-  return peers;
-}
-
-/** A node without peers founds a cluster of one. */
-function alone(self: Self): Peer {
-  // Nobody can connect to the address that means "all interfaces".
-  const reachable = self.host === "0.0.0.0" || self.host === "::" ? "127.0.0.1" : self.host;
+/** Reads when to take snapshots; the launcher takes the same flags. */
+export function readSnapshotSettings(lookup: Lookup, problems: string[]): SnapshotSettings {
+  const count = (setting: Setting, min: number, max: number) =>
+    readCount(lookup, setting, min, max, problems);
   return {
-    id: self.id,
-    peerHost: reachable,
-    peerPort: self.peerPort,
-    url: `http://${hostAndPort(reachable, self.port)}`,
+    entriesMax: count(settings.snapshotEntries, 1, SNAPSHOT_ENTRIES_MAX),
+    bytesMax: count(settings.snapshotBytes, 1, SNAPSHOT_BYTES_MAX),
+    tailEntries: count(settings.logTailEntries, 0, LOG_TAIL_ENTRIES_MAX),
   };
-}
-
-/** The members must name this node under the ports that it will listen on. */
-function requireSelf(
-  peers: readonly Peer[],
-  self: Self,
-  source: string,
-  problems: string[],
-): void {
-  const own = peers.find((peer) => peer.id === self.id);
-  if (own === undefined) {
-    problems.push(`${source} must name this node, ${self.id}: it names ${ids(peers)}`);
-    return;
-  }
-  if (own.peerPort !== self.peerPort) {
-    problems.push(
-      `${source} says that ${self.id} listens for peers on port ${own.peerPort}, and --peer-port ` +
-        `says ${self.peerPort}`,
-    );
-  }
-  const url = new URL(own.url);
-  // An https address belongs to whatever ends TLS in front of the node, under a port of its own.
-  if (url.protocol === "http:" && Number(url.port || 80) !== self.port) {
-    problems.push(
-      `${source} says that ${self.id} serves clients at ${own.url}, and --port says ${self.port}`,
-    );
-  }
-}
-
-function ids(peers: readonly Peer[]): string {
-  return peers.map((peer) => peer.id).join(", ");
-}
-
-function isUuid(text: string): boolean {
-  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
 }

@@ -11,6 +11,11 @@ export const PORT_MAX = 65_535;
 /** The launcher's peer ports are its HTTP ports plus this. */
 export const PEER_PORT_OFFSET = 1000;
 
+/** The most that `--snapshot-entries`, `--snapshot-bytes` and `--log-tail-entries` take. */
+export const SNAPSHOT_ENTRIES_MAX = 1_000_000_000;
+export const SNAPSHOT_BYTES_MAX = 2 ** 40;
+export const LOG_TAIL_ENTRIES_MAX = 1_000_000_000;
+
 /**
  * The ports from 1024 that no browser and no `fetch` connects to (Fetch standard, "port blocking").
  * A node there would run, and no client would reach it.

@@ -22,6 +22,11 @@ export function isNodeId(text: string): boolean {
   return /^[A-Za-z0-9._-]{1,64}$/.test(text);
 }
 
+/** Whether `text` is a UUID, which is what a cluster's id is. */
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
+}
+
 /**
  * Whether `text` may name a host. Commas are excluded beside the obvious because Deno's permission
  * flags, which the host becomes part of, take them as separators.
@@ -30,9 +35,14 @@ export function isHost(text: string): boolean {
   return /^[A-Za-z0-9._-]{1,253}$/.test(text) || /^[0-9A-Fa-f:.]{2,45}$/.test(text);
 }
 
+/** A host as it stands before a port: an IPv6 address gets brackets. */
+export function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
 /** `host:port`, with the brackets that an IPv6 address needs. */
 export function hostAndPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return `${bracketed(host)}:${port}`;
 }
 
 /** The members as `parsePeers` reads them. */

@@ -4,8 +4,14 @@
  * @module
  */
 import { readArguments, UsageError, wholeNumber } from "../args.ts";
-import type { NodeConfig } from "../config.ts";
+import {
+  founderConfig,
+  type NodeConfig,
+  readSnapshotSettings,
+  type SnapshotSettings,
+} from "../config.ts";
 import { CLUSTER_SIZE_MAX, PEER_PORT_OFFSET, PORT_MAX, PORTS_BLOCKED } from "../limits.ts";
+import { settings } from "../settings.ts";
 
 /** All nodes of a launched cluster are on this machine and reachable from nowhere else. */
 export const CLUSTER_HOST = "127.0.0.1";
@@ -22,6 +28,8 @@ export interface ClusterOptions {
   readonly fresh: boolean;
   /** Start nodes again that died. */
   readonly restart: boolean;
+  /** Passed on to every node. */
+  readonly snapshots: SnapshotSettings;
 }
 
 export const clusterHelp = `Runs a Kvorum cluster on this machine.
@@ -33,11 +41,16 @@ Usage: deno task cluster [flags]
   --data DIR        node i keeps its data in DIR/n<i> (./data)
   --fresh           deletes what an earlier cluster left in DIR, and founds a new one
   --no-restart      leaves a node that died dead
+  --snapshot-entries N, --snapshot-bytes N, --log-tail-entries N
+                    when nodes take snapshots, and how much log they keep (see task node --help)
   --help            shows this
 
 Prints a table of the nodes with their process ids, the line "cluster ready" once a leader serves
 writes, and then what the nodes log. Ctrl-C or SIGTERM stops all nodes; a second one kills them.
 Exit codes: 0 stopped when asked to, 1 no node is left, 2 not started: bad flags, ports or directory.`;
+
+const snapshotFlags = [settings.snapshotEntries, settings.snapshotBytes, settings.logTailEntries]
+  .map((setting) => setting.flag);
 
 /**
  * Reads the command line.
@@ -46,7 +59,7 @@ Exit codes: 0 stopped when asked to, 1 no node is left, 2 not started: bad flags
  */
 export function readClusterOptions(args: readonly string[]): ClusterOptions {
   const { values, switches, positionals } = readArguments(args, {
-    values: ["size", "base-port", "data"],
+    values: ["size", "base-port", "data", ...snapshotFlags],
     switches: ["fresh", "no-restart"],
   });
   const problems = positionals.map((argument) => `unexpected argument: ${argument}`);
@@ -74,6 +87,10 @@ export function readClusterOptions(args: readonly string[]): ClusterOptions {
   const data = values.get("data") ?? "./data";
   // Deno's permission flags take a comma as the end of a path.
   if (data.includes(",")) problems.push(`--data must not contain a comma: ${data}`);
+  const snapshots = readSnapshotSettings(({ flag }) => {
+    const text = values.get(flag);
+    return text === undefined ? null : { text, source: `--${flag}` };
+  }, problems);
   if (problems.length > 0 || size === null || basePort === null) throw new UsageError(problems);
   return {
     size,
@@ -81,6 +98,7 @@ export function readClusterOptions(args: readonly string[]): ClusterOptions {
     data,
     fresh: switches.has("fresh"),
     restart: !switches.has("no-restart"),
+    snapshots,
   };
 }
 
@@ -93,16 +111,16 @@ export function clusterMembers(options: ClusterOptions, clusterId: string): Node
     peerPort: port + PEER_PORT_OFFSET,
     url: `http://${CLUSTER_HOST}:${port}`,
   }));
-  return peers.map((peer, i) => ({
-    id: peer.id,
-    host: CLUSTER_HOST,
-    port: ports[i],
-    peerPort: peer.peerPort,
-    data: `${options.data}/${peer.id}`,
-    peers,
-    clusterId,
-    exitWithParent: true,
-  }));
+  return peers.map((peer, i) =>
+    founderConfig({
+      id: peer.id,
+      host: CLUSTER_HOST,
+      port: ports[i],
+      data: `${options.data}/${peer.id}`,
+      peers,
+      clusterId,
+    }, options.snapshots)
+  );
 }
 
 /** Every port that the cluster will listen on. */

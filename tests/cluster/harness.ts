@@ -7,7 +7,7 @@
  * @module
  */
 import { NODE_ENTRY, nodeCommand } from "../../cli/node_command.ts";
-import type { NodeConfig } from "../../cli/config.ts";
+import { founderConfig, type NodeConfig } from "../../cli/config.ts";
 
 /** How long a condition may take before the test fails, unless told otherwise. */
 const CONDITION_MS = 15_000;
@@ -191,16 +191,14 @@ export class ProcessCluster {
     }));
     const clusterId = crypto.randomUUID();
     const nodes = peers.map((peer, i) =>
-      new NodeProcess({
+      new NodeProcess(founderConfig({
         id: peer.id,
         host,
         port: ports[i],
-        peerPort: peer.peerPort,
         data: `${directory}/${peer.id}`,
         peers,
         clusterId,
-        exitWithParent: true,
-      })
+      }))
     );
     const cluster = new ProcessCluster(nodes, directory);
     try {
