@@ -33,6 +33,8 @@ const request: AppendRequest = {
   prevTerm: term(3),
   commit: logIndex(1000),
   round: 7,
+  stamp: 7,
+  echo: 7,
   entries,
 };
 
@@ -44,6 +46,8 @@ const reply: Message = {
   conflictIndex: logIndex(0),
   conflictTerm: term(0),
   round: 7,
+  stamp: 7,
+  sent: 7,
   counts: true,
 };
 

@@ -65,6 +65,8 @@ async function follow(self: NodeId, leader: PeerAddress): Promise<void> {
       conflictIndex: logIndex(0),
       conflictTerm: term(0),
       round: message.round,
+      stamp: message.stamp,
+      sent: message.stamp,
       counts: true,
     });
   });
@@ -91,6 +93,8 @@ function makeBatch(load: Load, batch: number): AppendRequest {
     prevTerm: term(1),
     commit: logIndex(0),
     round: batch,
+    stamp: batch,
+    echo: 0,
     entries,
   };
 }
