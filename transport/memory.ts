@@ -181,8 +181,9 @@ class Network implements MemoryNetwork {
   #deliver({ from, to, bytes }: Packet): void {
     const node = this.#nodes.get(to);
     if (node === undefined || !node.listening || this.#link(from.self, to).cut) return;
-    if (node.hears(from.self)) node.receive(from.self, bytes);
-    else if (!this.#link(to, from.self).cut) from.refusedBy(to);
+    const hears = node.hears(from.self);
+    if (!this.#link(to, from.self).cut) from.answeredBy(to, hears);
+    if (hears) node.receive(from.self, bytes);
   }
 }
 
@@ -194,6 +195,7 @@ class MemoryTransport implements Transport {
   readonly #counters: Counters;
   readonly #acceptUnknown: () => boolean;
   readonly #queued = new Map<NodeId, { messages: number; bytes: number }>();
+  readonly #refusedBy = new Set<NodeId>();
   #peers: ReadonlySet<NodeId> = new Set();
   #handler: PeerHandler | null = null;
   #closed = false;
@@ -285,17 +287,20 @@ class MemoryTransport implements Transport {
     return this.#peers.has(from) || this.#acceptUnknown();
   }
 
-  /** Told with each message in vain, as TCP tells it with each attempt to connect. */
-  refusedBy(peer: NodeId): void {
+  /**
+   * A message has reached a peer that hears this node, or does not. A refusal is told with each message
+   * in vain, as TCP tells it with each attempt to connect; a connection only when it ends refusals.
+   */
+  answeredBy(peer: NodeId, heard: boolean): void {
     if (this.#closed) return;
-    this.#emit({
-      type: "refused",
-      direction: "outgoing",
-      peer,
-      remote: "memory",
-      reason: "unknown-sender",
-      byPeer: true,
-    });
+    const direction = "outgoing";
+    if (!heard) {
+      this.#refusedBy.add(peer);
+      const reason = "unknown-sender";
+      this.#emit({ type: "refused", direction, peer, remote: "memory", reason, byPeer: true });
+    } else if (this.#refusedBy.delete(peer)) {
+      this.#emit({ type: "connected", direction, peer, boot: 1 });
+    }
   }
 
   receive(from: NodeId, bytes: Uint8Array): void {

@@ -98,6 +98,10 @@ export const tellsRemoved: Body = async (place) => {
   assertEquals([peer, reason, byPeer, direction], [N1, "unknown-sender", true, "outgoing"]);
   await until("it is not connected", () => b.transport.stats().get(N1)?.connected === false);
   assertEquals(a.inbox.received, []);
+  await connect(place, a.transport, b.transport);
+  b.transport.send(N1, GROUP, ping(2));
+  const last = () => log.events.findLast(({ type }) => type === "refused" || type === "connected");
+  await until("n2 is told that it is taken again", () => last()?.type === "connected");
 };
 
 export const hearsStrangers: Body = async (place) => {
