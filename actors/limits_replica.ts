@@ -12,8 +12,42 @@ export const ELECTION_TICKS = 15;
 export const HEARTBEAT_TICKS = 3;
 /** The core gives up an unanswered read after so many ticks: 5 s, as long as a call may take. */
 export const READ_TICKS = 250;
+/**
+ * How long a lease lasts from the tick whose message a quorum has answered. A voter that heard a leader
+ * stands by it for at least 260 ms of its own clock: ELECTION_TICKS ticks, of which the first may be up
+ * to two periods early (docs/decisions/0015-reads-and-leases.md). So clocks may differ in rate by a quarter.
+ */
+export const LEASE_MS = 200;
+/** Wall and monotonic clock moving apart by more than this between two looks is a clock jump. */
+export const CLOCK_JUMP_MS = 100;
+/** The last ticks whose times are known: 10 s of them, since an echo may come late. */
+export const TICKS_KEPT = 512;
+/** What a replica keeps of what it knows about its staleness, ahead of what it has applied. */
+export const FRESHNESS_KEPT_MAX = 64;
+/** How long a session read waits for what it must see; another replica may have it. */
+export const SESSION_WAIT_MS = 1000;
+/** Session reads that wait. */
+export const SESSION_READS_MAX = 4096;
 /** How long a call may take unless the caller says otherwise. */
 export const CALL_DEADLINE_MS = 5000;
+/** The same for administration: a removal takes several commits, and may wait for an election. */
+export const ADMIN_CALL_MS = 10_000;
+/** How often a passed-on request looks whether the leader is still the same, and is sent again. */
+export const ADMIN_POLL_MS = 20;
+export const ADMIN_RESEND_MS = 500;
+/** Other nodes' administrative requests that a node remembers, so that each is done once. */
+export const ADMIN_SERVED_MAX = 64;
+/** Administrative requests under way at one replica. */
+export const ADMIN_PENDING_MAX = 16;
+/** One administrative message, and one address in it. */
+export const ADMIN_BODY_BYTES_MAX = 65_536;
+export const ADMIN_TEXT_CHARS_MAX = 2048;
+/** How long a node goes on talking to a member that was removed: until that has heard of it. */
+export const REMOVED_PEER_MS = 5000;
+/** How long a stopping leader tries to hand over before it just stops. */
+export const HANDOVER_MS = 1000;
+/** Backups under way at one node: each keeps a copy of the state alive. */
+export const BACKUPS_MAX = 2;
 /** What an ask waits beyond its call's own deadline, before a silent replica counts as not serving. */
 export const ASK_GRACE_MS = 250;
 /** Writes taken from clients and not yet applied. */

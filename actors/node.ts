@@ -1,38 +1,34 @@
 /**
- * The node: supervisor of its replica, owner of its transport, and the service that the routes see.
+ * The node: supervisor of its replica, and owner of its transport.
  *
- * Not here: configuration, HTTP, exit codes (main.ts); the protocol and the store (replica.ts).
+ * Not here: configuration, HTTP, exit codes (main.ts); the service that the routes see (node_calls.ts);
+ * the protocol and the store (replica.ts).
  *
  * @module
  */
-import type { Behavior, Ctx, Directive, Env, Ref, Reply } from "./types.ts";
-import type {
-  CallOptions,
-  ClusterStatus,
-  Consistency,
-  KvService,
-  MemberStatus,
-  WriteResult,
-} from "./service.ts";
+import type { RuntimeEvent } from "./events.ts";
 import {
-  ASK_GRACE_MS,
-  CALL_DEADLINE_MS,
   MAILBOX_CONTROL_BYTES_MAX,
   MAILBOX_CONTROL_MESSAGES_MAX,
   MAILBOX_USER_BYTES_MAX,
   MAILBOX_USER_MESSAGES_MAX,
   TURN_MESSAGES_MAX,
 } from "./limits_replica.ts";
-import { Draining, NotServing, OutcomeUnknown, Overloaded } from "./outcomes.ts";
-import { ActorFailed, ActorStopped, AskTimeout, MailboxFull } from "./errors.ts";
-import type { RuntimeEvent } from "./events.ts";
-import { type ActorSystem, createSystem } from "./system.ts";
+import { Membership } from "./membership.ts";
+import { NodeCalls } from "./node_calls.ts";
 import { createReplica } from "./replica.ts";
-import type { ReplicaEvent, ReplicaMessage, ReplicaView } from "./replica_types.ts";
-import { GROUP_DEFAULT, InvariantError, type NodeId } from "../raft/types.ts";
-import type { Message } from "../raft/message.ts";
-import type { AtomicWrite, ReadQuery, ReadResult } from "../kv/types.ts";
-import { encodeAtomicWrite } from "../kv/command.ts";
+import type { ReplicaEvent, ReplicaMessage } from "./replica_types.ts";
+import type { ClusterService, KvService } from "./service.ts";
+import { type ActorSystem, createSystem } from "./system.ts";
+import type { Behavior, Ctx, Directive, Env, Ref } from "./types.ts";
+import type { PeerMessage } from "../raft/message.ts";
+import {
+  type Configuration,
+  GROUP_DEFAULT,
+  InvariantError,
+  type MemberAddress,
+  type NodeId,
+} from "../raft/types.ts";
 import {
   CorruptLog,
   Fenced,
@@ -56,11 +52,21 @@ export type NodeEvent =
 export interface NodeOptions {
   readonly id: NodeId;
   readonly clusterId: string;
-  readonly members: readonly MemberStatus[];
+  /** The first voters of a new cluster, the same at all of them; empty for a node that joins one. */
+  readonly founders: readonly MemberAddress[];
+  /** Who else to talk to while this node is no member: those who can let it in. */
+  readonly seeds?: readonly MemberAddress[];
   readonly env: Env;
   readonly openLog: () => LogStore;
-  /** Makes the transport once the boot number is known; it binds messages to this life of the node. */
-  readonly openTransport: (boot: number, onEvent: EventCallback) => Transport;
+  /**
+   * Makes the transport once the boot number is known; it binds messages to this life of the node. Its
+   * peers are set by the node. `acceptUnknown` is for the transport's option of that name.
+   */
+  readonly openTransport: (
+    boot: number,
+    onEvent: EventCallback,
+    acceptUnknown: () => boolean,
+  ) => Transport;
   readonly onEvent?: (event: NodeEvent) => void;
 }
 
@@ -77,14 +83,20 @@ const FINAL_ERRORS = [
 
 /** A running node. */
 export interface Node {
-  readonly service: KvService;
+  readonly service: KvService & ClusterService;
   /** Resolves once the node listens for its peers and has recovered its log. @throws what ended it. */
   readonly started: Promise<void>;
   /** Resolves when the node has ended by itself (fenced, corrupt log…), with the cause. */
   readonly ended: Promise<unknown>;
-  /** From now on new requests are refused; those under way go on. */
+  /**
+   * The first step of a clean end: the node says that it is not ready, and hands leadership over if it
+   * leads. It goes on taking requests, so that nobody who is still connected meets a refusal. Resolves
+   * when another node leads, or after HANDOVER_MS.
+   */
+  retire(): Promise<void>;
+  /** From now on new requests are refused; those under way go on. Once nobody can ask any more. */
   drain(): void;
-  /** Drains for at most `drainMs`, then stops everything. Idempotent. */
+  /** Retires if that was not done, drains for at most `drainMs`, then stops everything. Idempotent. */
   stop(drainMs: number): Promise<void>;
 }
 
@@ -97,47 +109,60 @@ export function startNode(options: NodeOptions): Node {
   return new RunningNode(options);
 }
 
-class RunningNode implements Node, KvService {
-  readonly service: KvService = this;
+class RunningNode implements Node {
+  readonly service: NodeCalls;
   readonly started: Promise<void>;
   readonly ended: Promise<unknown>;
   readonly #options: NodeOptions;
   readonly #system: ActorSystem;
-  readonly #view: ReplicaView;
+  readonly #membership: Membership;
   readonly #supervisor: Ref<NodeMessage>;
   /** Null until the supervisor has started it. */
   #replica: Ref<ReplicaMessage> | null = null;
   #transport: Transport | null = null;
-  #draining = false;
-  #inFlight = 0;
-  #onIdle: (() => void) | null = null;
   #failure: unknown = null;
+  #retiring: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
   #started = Promise.withResolvers<void>();
   #ended = Promise.withResolvers<unknown>();
 
   constructor(options: NodeOptions) {
+    const { id, clusterId, env, founders, seeds = [] } = options;
     this.#options = options;
     this.started = this.#started.promise;
     this.started.catch(() => {}); // Whoever does not wait for it learns the same from `ended`.
     this.ended = this.#ended.promise;
     this.#system = createSystem({
-      env: options.env,
+      env,
       onEvent: (event) => this.#observe({ type: "runtime", event }),
     });
+    const founding = foundingConfiguration(founders);
+    this.#membership = new Membership({
+      self: id,
+      env,
+      founding,
+      seeds,
+      setPeers: (peers) => this.#transport?.setPeers(peers),
+      onOutcast: (outcast) => this.#tellReplica({ type: "outcast", outcast }),
+    });
     const { behavior, view } = createReplica({
-      id: options.id,
+      id,
       group: GROUP_DEFAULT,
-      configuration: {
-        voters: options.members.map((member) => member.id as NodeId),
-        votersOutgoing: [],
-        learners: [],
-      },
+      configuration: founding,
       openLog: options.openLog,
       send: (to, group, message) => this.#transport?.send(to, group, message) ?? false,
       onEvent: (event) => this.#onReplicaEvent(event),
     });
-    this.#view = view;
+    this.service = new NodeCalls({
+      id,
+      clusterId,
+      env,
+      view,
+      membership: this.#membership,
+      replica: () => this.#replica,
+      failure: () => this.#failure,
+      send: (to, message) => this.#transport?.send(to, GROUP_DEFAULT, message) ?? false,
+    });
     this.#supervisor = this.#system.spawn("node", this.#supervise(behavior));
   }
 
@@ -183,6 +208,8 @@ class RunningNode implements Node, KvService {
     this.#observe(event);
     if (event.type === "opened") {
       this.#supervisor.tell({ type: "opened", boot: event.boot }, { lane: "control" });
+    } else if (event.type === "configuration") {
+      this.#membership.adopt(event.configuration);
     }
   }
 
@@ -192,15 +219,13 @@ class RunningNode implements Node, KvService {
       const transport = this.#options.openTransport(
         boot,
         (event) => this.#onTransportEvent(event),
+        () => this.#membership.isBlank,
       );
       await transport.start((from, group, message) => {
-        if (group !== GROUP_DEFAULT) return;
-        this.#replica?.tell(
-          { type: "peer", from, message },
-          { lane: "control", bytes: messageBytes(message) },
-        );
+        if (group === GROUP_DEFAULT) this.#receive(from, message);
       });
       this.#transport = transport;
+      this.#membership.apply();
       this.#started.resolve();
     } catch (error) {
       this.#failure = error;
@@ -208,12 +233,32 @@ class RunningNode implements Node, KvService {
     }
   }
 
+  #receive(from: NodeId, message: PeerMessage): void {
+    if (message.type === "admin-request" || message.type === "admin-reply") {
+      this.service.receive(from, message);
+      return;
+    }
+    this.#replica?.tell(
+      { type: "peer", from, message },
+      { lane: "control", bytes: messageBytes(message) },
+    );
+  }
+
   #onTransportEvent(event: TransportEvent): void {
     this.#observe({ type: "transport", event });
-    // Refused as an earlier boot of itself, it could do no harm, but would never learn why.
-    if (event.type === "refused" && event.byPeer && event.reason === "old-boot") {
-      this.#replica?.tell({ type: "prove-fence" }, { lane: "control" });
+    if (event.type === "connected" && event.direction === "outgoing") {
+      this.#membership.welcomedBy(event.peer);
     }
+    if (event.type !== "refused" || !event.byPeer) return;
+    // Refused as an earlier boot of itself, it could do no harm, but would never learn why.
+    if (event.reason === "old-boot") this.#tellReplica({ type: "prove-fence" });
+    if (event.reason === "unknown-sender" && event.peer !== null) {
+      this.#membership.refusedBy(event.peer);
+    }
+  }
+
+  #tellReplica(message: ReplicaMessage): void {
+    this.#replica?.tell(message, { lane: "control" });
   }
 
   #end(): void {
@@ -227,139 +272,53 @@ class RunningNode implements Node, KvService {
     this.#options.onEvent?.(event);
   }
 
-  async write(write: AtomicWrite, options: CallOptions = {}): Promise<WriteResult> {
-    const command = encodeAtomicWrite(write);
-    const callMs = options.deadlineMs ?? CALL_DEADLINE_MS;
-    const deadlineMs = this.#options.env.now() + callMs;
-    let message: Extract<ReplicaMessage, { type: "write" }> | null = null;
-    this.#enter();
-    try {
-      return await this.#running().ask<WriteResult>(
-        (reply) => message = { type: "write", taken: false, command, deadlineMs, reply },
-        { timeoutMs: callMs + ASK_GRACE_MS, bytes: command.length, signal: options.signal },
-      );
-    } catch (error) {
-      // What the replica did not take before its ask ended, it never will.
-      throw outcomeOf(error, "write", isTaken(message));
-    } finally {
-      this.#leave();
-    }
-  }
-
-  async read(
-    query: ReadQuery,
-    _consistency: Consistency,
-    options: CallOptions = {},
-  ): Promise<ReadResult> {
-    const callMs = options.deadlineMs ?? CALL_DEADLINE_MS;
-    const deadlineMs = this.#options.env.now() + callMs;
-    this.#enter();
-    try {
-      return await this.#running().ask<ReadResult>(
-        (reply: Reply<ReadResult>) => ({ type: "read", query, deadlineMs, reply }),
-        { timeoutMs: callMs + ASK_GRACE_MS, signal: options.signal },
-      );
-    } catch (error) {
-      throw outcomeOf(error, "read", false);
-    } finally {
-      this.#leave();
-    }
-  }
-
-  status(): ClusterStatus {
-    const replica = this.#view.status();
-    return {
-      clusterId: this.#options.clusterId,
-      node: this.#options.id,
-      leader: replica?.leader ?? null,
-      term: replica?.term ?? 0,
-      members: this.#options.members,
-      replicas: replica === null ? [] : [replica],
-    };
-  }
-
-  notReady(): string | null {
-    if (this.#draining) return "the node is shutting down";
-    const replica = this.#view.status();
-    if (replica === null) {
-      return this.#failure === null
-        ? "the replica is starting"
-        : `the replica has failed (${nameOf(this.#failure)}); the node's log says more`;
-    }
-    if (this.#view.damaged) return "the replica's log is damaged and is being repaired";
-    if (replica.leader === null) return "no leader is known";
-    return null;
+  retire(): Promise<void> {
+    return this.#retiring ??= this.service.retire();
   }
 
   drain(): void {
-    this.#draining = true;
+    this.service.drain();
   }
 
   stop(drainMs: number): Promise<void> {
-    this.#draining = true;
-    this.#stopping ??= this.#stop(drainMs);
-    return this.#stopping;
+    this.service.drain();
+    return this.#stopping ??= this.#stop(drainMs);
   }
 
   async #stop(drainMs: number): Promise<void> {
     const { env } = this.#options;
     const endMs = env.now() + drainMs;
-    if (this.#inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = env.setTimer(resolve, drainMs);
-        this.#onIdle = () => {
-          timer.cancel();
-          resolve();
-        };
-      });
+    const restMs = () => Math.max(0, endMs - env.now());
+    if (drainMs > 0) {
+      await this.retire();
+      await this.service.whenIdle(restMs());
     }
-    await this.#system.stop(Math.max(0, endMs - env.now()));
+    this.service.stop();
+    await this.#system.stop(restMs());
+    this.#membership.stop();
     await this.#transport?.close();
   }
-
-  #running(): Ref<ReplicaMessage> {
-    if (this.#replica !== null) return this.#replica;
-    throw new NotServing("Cannot serve: the replica is starting");
-  }
-
-  #enter(): void {
-    if (this.#draining) throw new Draining("Cannot serve: the node is shutting down");
-    this.#inFlight++;
-  }
-
-  #leave(): void {
-    if (--this.#inFlight === 0) this.#onIdle?.();
-  }
 }
 
-function isTaken(message: { readonly taken: boolean } | null): boolean {
-  return message !== null && message.taken;
-}
-
-/** Turns what the runtime says about an ask into what a client can act on. */
-function outcomeOf(error: unknown, call: "write" | "read", mayHaveHappened: boolean): unknown {
-  if (error instanceof MailboxFull) {
-    return new Overloaded(`Cannot ${call}: the replica's mailbox is full`);
-  }
-  if (error instanceof ActorStopped) return new NotServing(`Cannot ${call}: the replica is down`);
-  if (!(error instanceof AskTimeout || error instanceof ActorFailed)) return error;
-  return mayHaveHappened
-    ? new OutcomeUnknown("Cannot tell whether the write was applied: the replica failed meanwhile")
-    : new NotServing(`Cannot ${call}: the replica is starting or has failed`);
-}
-
-/** What of an error may be shown to clients: its message could name paths. */
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : "unknown";
+function foundingConfiguration(founders: readonly MemberAddress[]): Configuration {
+  return {
+    voters: founders.map(({ id }) => id),
+    votersOutgoing: [],
+    learners: [],
+    promoting: [],
+    addresses: founders.map(({ id, url, peer }) => ({ id, url, peer })),
+  };
 }
 
 /** The size of a message for the mailbox's limit, in bytes; entries dominate it. */
-function messageBytes(message: Message): number {
+function messageBytes(message: PeerMessage): number {
   let bytes = 64;
   if (message.type === "append-request") {
     for (const entry of message.entries) bytes += entry.data.length;
   } else if (message.type === "forward") {
     for (const command of message.commands) bytes += command.length;
+  } else if (message.type === "snapshot-chunk") {
+    bytes += message.data.length;
   }
   return bytes;
 }

@@ -1,15 +1,19 @@
 /**
- * The linearizable reads that this node took and has not yet answered (ReadIndex, thesis 6.4).
+ * The linearizable reads that this node took and has not yet answered (ReadIndex, thesis 6.4), those
+ * that are content with the leader's lease among them.
  *
  * A batch of reads waits first for the core to confirm an index, then for the store to have applied
  * it. A refused or lost attempt starts over under a fresh id, so that an answer meant for an older
  * attempt can never release a newer read.
  *
+ * Not here: whether there is a lease (lease.ts), and reads of other kinds (session_reads.ts).
+ *
  * @module
  */
 import { NoLeader, Overloaded } from "./outcomes.ts";
+import type { Consistency, ServedRead } from "./service.ts";
 import type { Reply } from "./types.ts";
-import type { ReadQuery, ReadResult } from "../kv/types.ts";
+import type { ReadQuery } from "../kv/types.ts";
 import { PENDING_READS_MAX, READ_RETRY_TICKS_MAX, READ_RETRY_TICKS_MIN } from "./limits_replica.ts";
 
 /** Ids are 48-bit numbers: 2^16 boots of 2^32 attempts each. */
@@ -18,17 +22,36 @@ const IDS_PER_BOOT = 2 ** 32;
 
 export interface PendingRead {
   readonly query: ReadQuery;
-  readonly reply: Reply<ReadResult>;
+  readonly reply: Reply<ServedRead>;
+  /** Whether the leader's lease will do. */
+  readonly lease: boolean;
   /** Of the monotonic clock, in ms. */
   readonly deadlineMs: number;
 }
 
+/** Reads that may be answered, and what was done for them. */
+export interface ReadyReads {
+  readonly reads: readonly PendingRead[];
+  readonly served: Consistency["mode"];
+}
+
+/** An attempt to be begun with the core. */
+export interface Attempt {
+  readonly id: number;
+  readonly lease: boolean;
+}
+
 interface Round {
   reads: PendingRead[];
+  readonly lease: boolean;
   /** The attempts under way. All began after the reads were asked, so that any of them may answer. */
   readonly ids: Set<number>;
   ticks: number;
   retryTicks: number;
+}
+
+function newRound(reads: PendingRead[], lease: boolean): Round {
+  return { reads, lease, ids: new Set(), ticks: 0, retryTicks: READ_RETRY_TICKS_MIN };
 }
 
 /** Moves the reads on: what is left is an empty round, which no later attempt can answer again. */
@@ -38,17 +61,20 @@ function takeReads(round: Round): PendingRead[] {
   return reads;
 }
 
-const NO_IDS: readonly number[] = [];
+const NO_ATTEMPTS: readonly Attempt[] = [];
+const NO_READS: readonly ReadyReads[] = [];
 
 export class Reads {
-  readonly #reject: (reply: Reply<ReadResult>, error: Error) => void;
+  readonly #reject: (reply: Reply<ServedRead>, error: Error) => void;
+  /** Those that need a round of messages, and those that may go by the lease: they share no round. */
   #queue: PendingRead[] = [];
+  #leaseQueue: PendingRead[] = [];
   /** By the ids of their attempts. */
   readonly #rounds = new Map<number, Round>();
   /** Rounds that want another attempt. */
   #lost: Round[] = [];
   /** Confirmed, waiting for the store, in the order of their indexes. */
-  #confirmed: { index: number; reads: PendingRead[] }[] = [];
+  #confirmed: { index: number; reads: PendingRead[]; served: Consistency["mode"] }[] = [];
   #nextId: number;
   #count = 0;
   #earliestDeadlineMs = Infinity;
@@ -57,7 +83,7 @@ export class Reads {
    * @param boot how often this replica was started: ids must differ from those of earlier lives, too,
    * or a late answer to one of them could confirm a read at an index from before it was asked.
    */
-  constructor(boot: number, reject: (reply: Reply<ReadResult>, error: Error) => void) {
+  constructor(boot: number, reject: (reply: Reply<ServedRead>, error: Error) => void) {
     this.#nextId = (boot % BOOTS_DISTINCT) * IDS_PER_BOOT + 1;
     this.#reject = reject;
   }
@@ -75,30 +101,36 @@ export class Reads {
       return;
     }
     this.#count++;
-    this.#queue.push(read);
+    if (read.lease) this.#leaseQueue.push(read);
+    else this.#queue.push(read);
     if (read.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = read.deadlineMs;
   }
 
-  /** Begins the attempts that are due, and gives the ids under which to ask the core. */
-  begin(): readonly number[] {
-    if (this.#queue.length === 0 && this.#lost.length === 0) return NO_IDS;
+  /** Begins the attempts that are due: the core is to be asked under their ids. */
+  begin(): readonly Attempt[] {
+    const queued = this.#queue.length + this.#leaseQueue.length;
+    if (queued === 0 && this.#lost.length === 0) return NO_ATTEMPTS;
     const due = this.#lost.filter((round) => round.reads.length > 0);
     this.#lost = [];
     if (this.#queue.length > 0) {
-      const reads = this.#queue;
+      due.push(newRound(this.#queue, false));
       this.#queue = [];
-      due.push({ reads, ids: new Set(), ticks: 0, retryTicks: READ_RETRY_TICKS_MIN });
+    }
+    if (this.#leaseQueue.length > 0) {
+      due.push(newRound(this.#leaseQueue, true));
+      this.#leaseQueue = [];
     }
     return due.map((round) => this.#attempt(round));
   }
 
-  /** The core confirmed `index` for the attempt `id`. */
-  confirmed(id: number, index: number): void {
+  /** The core confirmed `index` for the attempt `id`. `mayBeLease`: perhaps by a lease, where that will do. */
+  confirmed(id: number, index: number, mayBeLease: boolean): void {
     const round = this.#rounds.get(id);
     if (round === undefined) return;
     for (const each of round.ids) this.#rounds.delete(each);
     const last = this.#confirmed[this.#confirmed.length - 1];
-    this.#confirmed.push({ index, reads: takeReads(round) });
+    const served = mayBeLease && round.lease ? "lease" : "linearizable";
+    this.#confirmed.push({ index, reads: takeReads(round), served });
     // A later attempt may be confirmed at an earlier index after a change of leader.
     if (last !== undefined && last.index > index) {
       this.#confirmed.sort((a, b) => a.index - b.index);
@@ -111,24 +143,19 @@ export class Reads {
     if (round === undefined) return;
     this.#rounds.delete(id);
     round.ids.delete(id);
-    if (round.ids.size === 0) this.#queue = this.#queue.concat(takeReads(round));
+    if (round.ids.size > 0) return;
+    if (round.lease) this.#leaseQueue = this.#leaseQueue.concat(takeReads(round));
+    else this.#queue = this.#queue.concat(takeReads(round));
   }
 
   /** Takes the reads that the store, having applied `index`, may answer. */
-  takeReady(index: number): readonly PendingRead[] {
-    const first = this.#confirmed[0];
-    if (first === undefined || first.index > index) return [];
-    if (this.#confirmed.length === 1) {
-      this.#confirmed = [];
-      this.#count -= first.reads.length;
-      return first.reads;
+  takeReady(index: number): readonly ReadyReads[] {
+    let count = 0;
+    while (count < this.#confirmed.length && this.#confirmed[count].index <= index) {
+      this.#count -= this.#confirmed[count].reads.length;
+      count++;
     }
-    const ready: PendingRead[] = [];
-    while (this.#confirmed.length > 0 && this.#confirmed[0].index <= index) {
-      for (const read of this.#confirmed.shift()!.reads) ready.push(read);
-    }
-    this.#count -= ready.length;
-    return ready;
+    return count === 0 ? NO_READS : this.#confirmed.splice(0, count);
   }
 
   /**
@@ -151,11 +178,11 @@ export class Reads {
     this.#filter(() => false, error);
   }
 
-  #attempt(round: Round): number {
+  #attempt(round: Round): Attempt {
     const id = this.#nextId++;
     round.ids.add(id);
     this.#rounds.set(id, round);
-    return id;
+    return { id, lease: round.lease };
   }
 
   #expire(nowMs: number, hasLeader: boolean): void {
@@ -180,6 +207,7 @@ export class Reads {
         return false;
       });
     this.#queue = sift(this.#queue);
+    this.#leaseQueue = sift(this.#leaseQueue);
     for (const round of new Set(this.#rounds.values())) {
       round.reads = sift(round.reads);
       if (round.reads.length > 0) continue;
@@ -187,7 +215,7 @@ export class Reads {
       round.ids.clear();
     }
     this.#confirmed = this.#confirmed
-      .map(({ index, reads }) => ({ index, reads: sift(reads) }))
+      .map((confirmed) => ({ ...confirmed, reads: sift(confirmed.reads) }))
       .filter(({ reads }) => reads.length > 0);
   }
 }

@@ -14,16 +14,19 @@
  *
  * @module
  */
+import { capture } from "./capture.ts";
+import { beginRead, onReadRequest, watchClock } from "./lease.ts";
 import { PROPOSE_BYTES_MAX } from "./limits_replica.ts";
 import { NotServing } from "./outcomes.ts";
 import { perform } from "./replica_effects.ts";
 import { expire, hasExpired, onceExpired } from "./replica_expiry.ts";
+import { answerReads, noteFreshness, takeRead } from "./replica_reads.ts";
 import { continueSoon, openState, type State, statusOf } from "./replica_state.ts";
 import type { ReplicaMessage, ReplicaOptions, ReplicaView } from "./replica_types.ts";
 import type { Behavior, StopReason } from "./types.ts";
 import { CommandKind, commandKind } from "../kv/command.ts";
 import { recovered } from "../raft/core.ts";
-import type { Message } from "../raft/message.ts";
+import type { HashReport, Message } from "../raft/message.ts";
 import { step } from "../raft/step.ts";
 import { EntryKind, type LogIndex, type NodeId } from "../raft/types.ts";
 
@@ -35,6 +38,8 @@ export function createReplica(
   const behavior: Behavior<ReplicaMessage, State> = {
     async init(ctx) {
       const state = await openState(options, ctx);
+      const { configuration } = state.core;
+      options.onEvent({ type: "configuration", configuration });
       perform(state, recovered(state.core));
       applyCommitted(state);
       if (state.turn.isDirty) continueSoon(state);
@@ -77,6 +82,7 @@ function drain(state: State, batch: readonly ReplicaMessage[]): void {
   beginReads(state);
   state.outbox.flush();
   applyCommitted(state);
+  state.administration.settle(state);
 }
 
 function take(state: State, message: ReplicaMessage, timeMs: number): void {
@@ -92,7 +98,7 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
       state.proposals.admit(message.command, message.reply, message.deadlineMs);
       break;
     case "read":
-      onceExpired(state, timeMs, () => state.reads.admit(message));
+      takeRead(state, message, timeMs);
       break;
     case "written":
       if (message.boot === state.boot) onWritten(state, message);
@@ -103,14 +109,33 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
     case "prove-fence":
       proveFence(state);
       break;
+    case "change":
+      state.administration.change(state, message.change, message.retried, message.reply);
+      break;
+    case "transfer":
+      state.administration.transfer(state, message.to, message.reply);
+      break;
+    case "outcast":
+      setOutcast(state, message.outcast);
+      break;
+    case "capture":
+      capture(state, message);
+      break;
   }
 }
 
-function onPeer(state: State, from: NodeId, message: Message, timeMs: number): void {
+function onPeer(
+  state: State,
+  from: NodeId,
+  message: Message | HashReport,
+  timeMs: number,
+): void {
+  if (message.type === "hash-report") return; // actors A: goes to the hash check.
   const receive = () =>
     void perform(state, step(state.core, { type: "message", from, message, timeMs }));
-  if (message.type === "read-request") onceExpired(state, timeMs, receive);
-  else if (message.type === "forward") state.forwards.add(from, message);
+  if (message.type === "read-request") {
+    onceExpired(state, timeMs, () => onReadRequest(state, from, message));
+  } else if (message.type === "forward") state.forwards.add(from, message);
   else receive();
 }
 
@@ -118,19 +143,31 @@ function onPeer(state: State, from: NodeId, message: Message, timeMs: number): v
  * Whether there is nothing to wait for before the next batch. A leader has one batch under way: what
  * comes meanwhile is gathered, so that the turns in which its followers answer write nothing, and the
  * answers need not wait for a commit. A tick proposes all the same, so that a slow quorum costs
- * latency, not throughput (docs/decisions/0009-replica.md).
+ * latency, not throughput (docs/decisions/0009-replica.md). While leadership is handed over nothing is
+ * taken; all that waits here goes out in the turn in which the new leader is known.
  */
 function mayPropose({ core, commitIndex }: State): boolean {
+  if (core.transfer !== null) return false;
   return core.role !== "leader" || core.log.lastIndex === commitIndex;
 }
 
 function onTick(state: State, timeMs: number): void {
+  state.ticks.note(state.core.ticks + 1);
   perform(state, step(state.core, { type: "tick", timeMs }));
-  const nowMs = state.ctx.env.now();
+  const nowMs = watchClock(state);
+  noteFreshness(state);
   const leads = state.core.role === "leader";
   const hasLeader = state.core.leader !== null;
   state.proposals.tick(nowMs, leads, hasLeader);
   state.reads.tick(nowMs, leads, hasLeader);
+  state.sessionReads.tick(nowMs, state.store.index);
+}
+
+/** A node that is removed, and cannot learn it from the log any more, leaves the others in peace. */
+function setOutcast(state: State, outcast: boolean): void {
+  if (state.outcast === outcast) return;
+  state.outcast = outcast;
+  perform(state, step(state.core, { type: "stand", standing: !outcast }));
 }
 
 /** Persists what is persisted already: the commit fails if another process has opened the data. */
@@ -141,7 +178,7 @@ function proveFence({ core, turn }: State): void {
 
 /** Whether one more batch may go beside the one that is under way. */
 function hasRoom({ core }: State): boolean {
-  return core.uncommittedBytes <= PROPOSE_BYTES_MAX;
+  return core.transfer === null && core.uncommittedBytes <= PROPOSE_BYTES_MAX;
 }
 
 function propose(state: State, timeMs: number): void {
@@ -158,9 +195,7 @@ function propose(state: State, timeMs: number): void {
 
 function beginReads(state: State): void {
   if (state.core.leader === null) return;
-  for (const id of state.reads.begin()) {
-    perform(state, step(state.core, { type: "read", id }));
-  }
+  for (const attempt of state.reads.begin()) beginRead(state, attempt);
 }
 
 /**
@@ -213,6 +248,7 @@ function release(state: State): void {
     perform(state, step(core, { type: "persisted", index, term: core.log.term(index) }));
   }
   applyCommitted(state);
+  state.administration.settle(state);
   state.outbox.flush();
   // What the completion itself made the core write, and reads it set free, belong to the next turn;
   // a write under way brings one by itself.
@@ -238,13 +274,13 @@ function applyCommitted(state: State): void {
     if (commandKind(data) === CommandKind.OpenSession) proposals.sessionOpened(session);
     else proposals.applied(session, sequence, result);
   }
-  for (const { reply, query } of state.reads.takeReady(store.index)) {
-    if (!reply.settled) state.ctx.replyEarly(reply, store.read(query));
-  }
+  answerReads(state);
 }
 
 async function stop(state: State, why: StopReason): Promise<void> {
   state.proposals.abandon();
-  state.reads.abandon(new NotServing(`Cannot read: the replica ended (${why})`));
+  const ended = new NotServing(`Cannot read: the replica ended (${why})`);
+  state.reads.abandon(ended);
+  state.sessionReads.abandon(ended);
   await state.log.close();
 }

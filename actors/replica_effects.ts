@@ -27,7 +27,8 @@ export function perform(state: State, effects: readonly Effect[]): boolean {
         state.commitIndex = effect.index;
         break;
       case "read-ready":
-        state.reads.confirmed(effect.id, effect.index);
+        // How another node confirmed it, its answer does not say.
+        state.reads.confirmed(effect.id, effect.index, state.core.role !== "leader");
         break;
       case "read-refused":
         state.reads.refused(effect.id);
@@ -44,6 +45,15 @@ export function perform(state: State, effects: readonly Effect[]): boolean {
       case "repaired":
         state.turn.repaired = true;
         state.options.onEvent({ type: "repaired" });
+        break;
+      case "configuration":
+        state.options.onEvent(effect);
+        break;
+      case "change-result":
+        state.administration.changeResult(state, effect.id, effect.result);
+        break;
+      case "transfer-result":
+        state.administration.transferResult(state, effect.id, effect.result);
         break;
     }
   }

@@ -4,14 +4,18 @@
  * @module
  */
 import { ELECTION_TICKS, HEARTBEAT_TICKS, READ_TICKS, TICK_MS } from "./limits_replica.ts";
+import { Administration } from "./administration.ts";
 import { Forwards } from "./forwards.ts";
 import { Outbox } from "./outbox.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { Turn } from "./replica_turn.ts";
 import type { ReplicaMessage, ReplicaOptions } from "./replica_types.ts";
+import { SessionReads } from "./session_reads.ts";
 import { SlewedClock } from "./slewed_clock.ts";
 import type { ReplicaStatus } from "./service.ts";
+import { Staleness } from "./staleness.ts";
+import { TickClock } from "./tick_clock.ts";
 import type { Ctx } from "./types.ts";
 import { Store } from "../kv/store.ts";
 import { type Core, createCore } from "../raft/core.ts";
@@ -33,6 +37,10 @@ export interface State {
   readonly store: Store;
   readonly proposals: Proposals;
   readonly reads: Reads;
+  readonly sessionReads: SessionReads;
+  readonly ticks: TickClock;
+  readonly staleness: Staleness;
+  readonly administration: Administration;
   readonly turn: Turn;
   readonly outbox: Outbox;
   /** In the order in which they came. */
@@ -54,6 +62,10 @@ export interface State {
   /** The leader and term for which the proposals were last started over. */
   leaderKnown: NodeId | null;
   leaderTerm: number;
+  /** What the core was last told of the clock (see `lease-clock`). */
+  leaseTrusted: boolean;
+  /** Whether all other members take this node for a stranger. */
+  outcast: boolean;
   /** Whether a `continue` is in the mailbox. */
   continuing: boolean;
 }
@@ -94,6 +106,10 @@ export async function openState(
       reject: (reply, error) => ctx.failEarly(reply, error),
     }),
     reads: new Reads(boot, (reply, error) => ctx.failEarly(reply, error)),
+    sessionReads: new SessionReads((reply, error) => ctx.failEarly(reply, error)),
+    ticks: new TickClock(ctx.env),
+    staleness: new Staleness(),
+    administration: new Administration(),
     turn: new Turn(),
     outbox: new Outbox((to, message) => options.send(to, options.group, message)),
     deferred: [],
@@ -108,6 +124,8 @@ export async function openState(
     clockTerm: 0,
     leaderKnown: null,
     leaderTerm: 0,
+    leaseTrusted: true,
+    outcast: false,
     continuing: false,
   };
 }

@@ -3,15 +3,25 @@
  *
  * @module
  */
-import type { ReplicaStatus, WriteResult } from "./service.ts";
+import type { AdminOutcome } from "./admin_types.ts";
+import type { Captured } from "./capture.ts";
+import type { Consistency, ReplicaStatus, ServedRead, WriteResult } from "./service.ts";
 import type { Reply } from "./types.ts";
-import type { ReadQuery, ReadResult } from "../kv/types.ts";
-import type { Message } from "../raft/message.ts";
-import type { Configuration, GroupId, LogIndex, NodeId, Role, Term } from "../raft/types.ts";
+import type { ReadQuery } from "../kv/types.ts";
+import type { HashReport, Message } from "../raft/message.ts";
+import type {
+  Configuration,
+  GroupId,
+  LogIndex,
+  MembershipChange,
+  NodeId,
+  Role,
+  Term,
+} from "../raft/types.ts";
 import type { LogStore } from "../storage/types.ts";
 
 export type ReplicaMessage =
-  | { readonly type: "peer"; readonly from: NodeId; readonly message: Message }
+  | { readonly type: "peer"; readonly from: NodeId; readonly message: Message | HashReport }
   | { readonly type: "tick" }
   /** A leader's own write has ended: all up to `index`, of `term`, is durable unless it failed. */
   | {
@@ -39,9 +49,23 @@ export type ReplicaMessage =
   | {
     readonly type: "read";
     readonly query: ReadQuery;
+    readonly consistency: Consistency;
     readonly deadlineMs: number;
-    readonly reply: Reply<ReadResult>;
-  };
+    readonly reply: Reply<ServedRead>;
+  }
+  | {
+    readonly type: "change";
+    readonly change: MembershipChange;
+    /** See AdminCommand. */
+    readonly retried: boolean;
+    readonly reply: Reply<AdminOutcome>;
+  }
+  /** Hand leadership to `to`, or (null) to the voter best prepared. */
+  | { readonly type: "transfer"; readonly to: NodeId | null; readonly reply: Reply<AdminOutcome> }
+  /** Whether all other members take this node for a stranger: then it must not campaign. */
+  | { readonly type: "outcast"; readonly outcast: boolean }
+  /** Copy the state, which must have applied `minIndex`. */
+  | { readonly type: "capture"; readonly minIndex: number; readonly reply: Reply<Captured> };
 
 /** What the replica tells its node, outside any request. */
 export type ReplicaEvent =
@@ -52,7 +76,9 @@ export type ReplicaEvent =
     readonly term: number;
     readonly leader: NodeId | null;
   }
-  | { readonly type: "repaired" };
+  | { readonly type: "repaired" }
+  /** Another configuration is in effect. */
+  | { readonly type: "configuration"; readonly configuration: Configuration };
 
 export interface ReplicaOptions {
   readonly id: NodeId;

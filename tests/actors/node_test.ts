@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { startNode } from "../../actors/node.ts";
 import { NotServing } from "../../actors/outcomes.ts";
+import { LINEARIZABLE } from "../../actors/service.ts";
 import { type VirtualEnv, virtualEnv } from "../../actors/virtual_env.ts";
 import { nodeId } from "../../raft/types.ts";
 import { CorruptLog, type LogStore } from "../../storage/types.ts";
 import { createMemoryNetwork } from "../../transport/memory.ts";
+import { addressOf } from "./addresses.ts";
 import { put } from "./virtual_cluster.ts";
 
 /** A node whose log is opened by `open`, and never used. */
@@ -19,7 +21,7 @@ function nodeWith(env: VirtualEnv, open: LogStore["open"]) {
   return startNode({
     id: nodeId("n1"),
     clusterId: "c",
-    members: [{ id: "n1", url: "http://n1", peer: "n1:1", role: "voter" }],
+    founders: [addressOf("n1")],
     env,
     openLog: () => log,
     openTransport: () => network.transport(nodeId("n1")),
@@ -45,7 +47,7 @@ Deno.test("node: what its replica never took is certainly not applied, and said 
   await assertRejects(() => settle(env, node.service.write(put("key", "value"))), NotServing);
   assert(env.now() - startMs <= 5300);
   const query = { type: "get", keys: [] } as const;
-  await assertRejects(() => settle(env, node.service.read(query, "linearizable")), NotServing);
+  await assertRejects(() => settle(env, node.service.read(query, LINEARIZABLE)), NotServing);
   assertEquals(node.service.notReady(), "the replica is starting");
   await settle(env, node.stop(0));
 });

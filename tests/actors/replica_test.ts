@@ -10,6 +10,7 @@ import { CLUSTER_ID, increment, key, put, VirtualCluster } from "./virtual_clust
 import { Draining, NoLeader, NotServing, OutcomeUnknown } from "../../actors/outcomes.ts";
 import { TICK_MS } from "../../actors/limits_replica.ts";
 import { SESSION_TTL_MS } from "../../kv/limits.ts";
+import { LINEARIZABLE } from "../../actors/service.ts";
 import { Fenced } from "../../storage/types.ts";
 import { nodeId } from "../../raft/types.ts";
 
@@ -261,7 +262,7 @@ Deno.test("replica: thousands of keys due at once delay no read, and are all rem
     ));
     await cluster.env.advance(1010);
     const query = { type: "get", keys: [key("k0"), key(`k${count - 1}`)] } as const;
-    const read = cluster.service(leader).read(query, "linearizable");
+    const read = cluster.service(leader).read(query, LINEARIZABLE);
     assertEquals((await cluster.settle(read)).results, [[null, null]]);
     await cluster.agreedHash();
     // Their removal takes a few entries, not one for each key.

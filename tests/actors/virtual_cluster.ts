@@ -4,12 +4,13 @@
  * @module
  */
 import { type Node, type NodeEvent, startNode } from "../../actors/node.ts";
-import type { KvService, MemberStatus } from "../../actors/service.ts";
+import { type ClusterService, type KvService, LINEARIZABLE } from "../../actors/service.ts";
 import { type VirtualEnv, virtualEnv } from "../../actors/virtual_env.ts";
+import { addressOf } from "./addresses.ts";
 import { encodeKey } from "../../kv/key_codec.ts";
 import type { AtomicWrite, EncodedKey, Mutation, Value } from "../../kv/types.ts";
 import { bytesValue, u64Of, u64Value } from "../../kv/value_codec.ts";
-import { nodeId } from "../../raft/types.ts";
+import { type MemberAddress, nodeId } from "../../raft/types.ts";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../../transport/memory.ts";
 import type { Transport } from "../../transport/types.ts";
@@ -28,18 +29,13 @@ export class VirtualCluster {
   readonly #nodes = new Map<string, Node>();
   readonly #transports = new Map<string, Transport>();
   readonly #crashed: Node[] = [];
-  readonly #members: MemberStatus[];
+  readonly #founders: MemberAddress[];
 
   private constructor(size: number, seed: number) {
     this.env = virtualEnv(seed);
     this.network = createMemoryNetwork({ env: this.env });
     this.ids = Array.from({ length: size }, (_, i) => `n${i + 1}`);
-    this.#members = this.ids.map((id) => ({
-      id,
-      url: `http://${id}`,
-      peer: `${id}:1`,
-      role: "voter",
-    }));
+    this.#founders = this.ids.map(addressOf);
     for (const id of this.ids) this.disks.set(id, new MemoryDisk());
   }
 
@@ -69,25 +65,21 @@ export class VirtualCluster {
     return node;
   }
 
-  service(id: string): KvService {
+  service(id: string): KvService & ClusterService {
     return this.node(id).service;
   }
 
   start(id: string): void {
     if (this.#nodes.has(id)) throw new Error(`${id} runs already`);
     const disk = this.disks.get(id)!;
-    const peers = new Map(
-      this.ids.map((peer) => [nodeId(peer), { hostname: peer, port: 1 }]),
-    );
     const node = startNode({
       id: nodeId(id),
       clusterId: CLUSTER_ID,
-      members: this.#members,
+      founders: this.#founders,
       env: this.env,
       openLog: () => new MemoryLogStore(disk, { clusterId: CLUSTER_ID, nodeId: id }),
-      openTransport: (_boot, onEvent) => {
-        const transport = this.network.transport(nodeId(id), { onEvent });
-        transport.setPeers(peers);
+      openTransport: (_boot, onEvent, acceptUnknown) => {
+        const transport = this.network.transport(nodeId(id), { onEvent, acceptUnknown });
         this.#transports.set(id, transport);
         return transport;
       },
@@ -179,7 +171,7 @@ export class VirtualCluster {
 
   async #read(id: string, name: string): Promise<Value | null> {
     const query = { type: "get", keys: [key(name)] } as const;
-    const { results } = await this.settle(this.service(id).read(query, "linearizable"));
+    const { results } = await this.settle(this.service(id).read(query, LINEARIZABLE));
     return results[0][0]?.value ?? null;
   }
 

@@ -1,0 +1,58 @@
+/**
+ * What administration says between a node, its replica and the leader's node.
+ *
+ * @module
+ */
+import type { MemberStatus } from "./service.ts";
+import type {
+  ChangeRefusal,
+  Configuration,
+  MembershipChange,
+  NodeId,
+  TransferRefusal,
+} from "../raft/types.ts";
+
+/** What only the leader can do. */
+export type AdminCommand =
+  | {
+    readonly op: "change";
+    readonly change: MembershipChange;
+    /** An earlier attempt may have happened: what this asks for, found done, is a success. */
+    readonly retried: boolean;
+  }
+  | { readonly op: "transfer"; readonly to: NodeId | null };
+
+/** Why nothing was changed, for good reasons. */
+export type AdminRefusalOfCore =
+  | Exclude<ChangeRefusal | TransferRefusal, "not-leader" | "not-ready">
+  | "transfer-failed";
+
+/** What became of a command at the replica that was asked. */
+export type AdminOutcome =
+  /** Committed: these are the members now. */
+  | { readonly status: "changed"; readonly members: readonly MemberStatus[] }
+  | { readonly status: "moved"; readonly leader: NodeId }
+  | { readonly status: "refused"; readonly reason: AdminRefusalOfCore }
+  /** Certainly not done: another node leads, or this one cannot yet. */
+  | { readonly status: "not-now" }
+  /** The leadership was lost in between: it may have been done, or still be. */
+  | { readonly status: "lost" };
+
+/** The members of a configuration, as operators see them. */
+export function membersOf(configuration: Configuration): MemberStatus[] {
+  const { voters, votersOutgoing, learners, promoting, addresses } = configuration;
+  const byId = new Map(addresses.map((address) => [address.id, address]));
+  const ids = new Set([...voters, ...votersOutgoing, ...learners]);
+  return [...ids].map((id) => ({
+    id,
+    url: byId.get(id)?.url ?? "",
+    peer: byId.get(id)?.peer ?? "",
+    role: voters.includes(id)
+      ? "voter"
+      : votersOutgoing.includes(id)
+      ? "leaving"
+      : promoting.some((promotion) => promotion.id === id)
+      ? "joining"
+      : "learner",
+  }));
+}

@@ -1,0 +1,128 @@
+import { assertEquals } from "@std/assert";
+import { REMOVED_PEER_MS } from "../../actors/limits_replica.ts";
+import { Membership, peerAddress } from "../../actors/membership.ts";
+import { virtualEnv } from "../../actors/virtual_env.ts";
+import { type Configuration, type NodeId, nodeId } from "../../raft/types.ts";
+import { addressOf } from "./addresses.ts";
+
+interface Parts {
+  readonly voters?: readonly string[];
+  readonly outgoing?: readonly string[];
+  readonly learners?: readonly string[];
+  readonly promoting?: readonly string[];
+}
+
+function configuration(parts: Parts): Configuration {
+  const { voters = [], outgoing = [], learners = [], promoting = [] } = parts;
+  const all = [...new Set([...voters, ...outgoing, ...learners])];
+  return {
+    voters: voters.map(nodeId),
+    votersOutgoing: outgoing.map(nodeId),
+    learners: learners.map(nodeId),
+    promoting: promoting.map((id) => ({ id: nodeId(id), replaces: null })),
+    addresses: all.map(addressOf),
+  };
+}
+
+class Bench {
+  readonly env = virtualEnv(1);
+  readonly outcast: boolean[] = [];
+  peers: string[] = [];
+  readonly membership: Membership;
+
+  constructor(self: string, founding: Configuration, seeds: readonly string[] = []) {
+    this.membership = new Membership({
+      self: nodeId(self),
+      env: this.env,
+      founding,
+      seeds: seeds.map(addressOf),
+      setPeers: (peers) => this.peers = [...peers.keys()],
+      onOutcast: (outcast) => void this.outcast.push(outcast),
+    });
+    this.membership.apply();
+  }
+
+  adopt(parts: Parts): void {
+    this.membership.adopt(configuration(parts));
+  }
+}
+
+const THREE = configuration({ voters: ["a", "b", "c"] });
+
+Deno.test("Membership shows each member with its part in the configuration", () => {
+  const bench = new Bench("a", THREE);
+  bench.adopt({
+    voters: ["a", "b"],
+    outgoing: ["a", "b", "c"],
+    learners: ["d", "e"],
+    promoting: ["e"],
+  });
+  assertEquals(bench.membership.members.map(({ id, role }) => [id, role]), [
+    ["a", "voter"],
+    ["b", "voter"],
+    ["c", "leaving"],
+    ["d", "learner"],
+    ["e", "joining"],
+  ]);
+  assertEquals(bench.membership.members[3].peer, "d:1");
+});
+
+Deno.test("Membership of a joiner talks to its seeds until it is a member", () => {
+  const bench = new Bench("d", configuration({}), ["a", "b"]);
+  assertEquals(bench.membership.isBlank, true);
+  assertEquals(bench.membership.notMember, "this node is not a member of the cluster yet");
+  assertEquals(bench.peers, ["a", "b"]);
+  // What it gets first is the log from its beginning, where it is no member.
+  bench.adopt({ voters: ["b", "c"] });
+  assertEquals(bench.membership.isBlank, false);
+  assertEquals(bench.peers.toSorted(), ["a", "b", "c"]);
+  bench.adopt({ voters: ["b", "c"], learners: ["d"] });
+  assertEquals(bench.peers, ["b", "c"]);
+  assertEquals(bench.membership.notMember, null);
+});
+
+Deno.test("Membership goes on talking to who was removed for a while", async () => {
+  const bench = new Bench("a", THREE);
+  bench.adopt({ voters: ["a", "b"] });
+  assertEquals(bench.peers, ["b", "c"]);
+  await bench.env.advance(REMOVED_PEER_MS - 1);
+  assertEquals(bench.peers, ["b", "c"]);
+  await bench.env.advance(1);
+  assertEquals(bench.peers, ["b"]);
+});
+
+Deno.test("Membership keeps who was removed and added again", async () => {
+  const bench = new Bench("a", THREE);
+  bench.adopt({ voters: ["a", "b"] });
+  bench.adopt({ voters: ["a", "b"], learners: ["c"] });
+  await bench.env.advance(2 * REMOVED_PEER_MS);
+  assertEquals(bench.peers, ["b", "c"]);
+});
+
+Deno.test("Membership of a removed node says so, from the log", () => {
+  const bench = new Bench("c", THREE);
+  bench.adopt({ voters: ["a", "b"] });
+  assertEquals(bench.membership.notMember, "this node was removed from the cluster");
+  // A truncation brings the old configuration back.
+  bench.membership.adopt(THREE);
+  assertEquals(bench.membership.notMember, null);
+});
+
+Deno.test("Membership believes that it was removed when all members refuse it, and no sooner", () => {
+  const bench = new Bench("c", THREE);
+  const id = (name: string): NodeId => nodeId(name);
+  bench.membership.refusedBy(id("a"));
+  bench.membership.refusedBy(id("x"));
+  assertEquals([bench.membership.notMember, bench.outcast], [null, []]);
+  bench.membership.refusedBy(id("b"));
+  assertEquals(bench.membership.notMember, "this node was removed from the cluster");
+  bench.membership.welcomedBy(id("a"));
+  assertEquals(bench.membership.notMember, null);
+  assertEquals(bench.outcast, [true, false]);
+});
+
+Deno.test("peerAddress() takes names, IPv4 and IPv6 addresses", () => {
+  assertEquals(peerAddress("n1.example:9001"), { hostname: "n1.example", port: 9001 });
+  assertEquals(peerAddress("127.0.0.1:1"), { hostname: "127.0.0.1", port: 1 });
+  assertEquals(peerAddress("[::1]:9001"), { hostname: "::1", port: 9001 });
+});
