@@ -7,6 +7,7 @@
  */
 import { setCommit } from "./commit.ts";
 import { type Core, persistEntries, resetElectionTimer, send } from "./core.ts";
+import { onEcho, sentStamp } from "./freshness.ts";
 import type { AppendRequest } from "./message.ts";
 import { repairIfComplete } from "./repair.ts";
 import { becomeFollower } from "./roles.ts";
@@ -19,9 +20,10 @@ export function onAppendRequest(core: Core, from: NodeId, request: AppendRequest
     return;
   }
   follow(core, from);
+  onEcho(core, request);
   const { prevIndex, prevTerm, entries } = request;
   const lastIndex = prevIndex + entries.length as LogIndex;
-  if (prevIndex < core.log.snapshotIndex) {
+  if (prevIndex < core.log.baseIndex) {
     // Nothing is left here to compare with, but what is committed matches every later leader's log.
     acknowledge(core, from, request, core.commitIndex);
     return;
@@ -38,15 +40,21 @@ export function onAppendRequest(core: Core, from: NodeId, request: AppendRequest
   acknowledge(core, from, request, lastIndex);
 }
 
-/** The sender leads our term: it is heard, and a campaign of ours in the same term is over. */
-function follow(core: Core, leader: NodeId): void {
+/**
+ * The sender leads our term: it is heard, and a campaign of ours in the same term is over.
+ *
+ * @throws {InvariantError} if another one leads it.
+ */
+export function follow(core: Core, leader: NodeId): void {
   if (core.role === "leader" || (core.leader !== null && core.leader !== leader)) {
     throw new InvariantError(
       `Cannot follow ${leader}: ${core.leader} already leads term ${core.term}`,
     );
   }
   if (core.leader !== leader) becomeFollower(core, core.term, leader);
+  core.leaderHeardTick = core.ticks;
   resetElectionTimer(core);
+  core.leaderHeardTick = core.ticks;
 }
 
 /** Takes in the entries that are new. Only a real conflict truncates: the request may be an old one. */
@@ -76,8 +84,18 @@ function conflictBefore(core: Core, prevIndex: LogIndex): { index: LogIndex; ter
   return { index: Math.min(first, prevIndex) as LogIndex, term };
 }
 
+/** What a reply says of the request that it answers. One that answers no append stands for none. */
+type Answered = Pick<AppendRequest, "prevIndex" | "round" | "stamp">;
+
+export const NO_APPEND: Answered = { prevIndex: 0 as LogIndex, round: 0, stamp: 0 };
+
 /** What lies at `index` and before is durable once this turn is, and the reply waits for that. */
-function acknowledge(core: Core, to: NodeId, request: AppendRequest, index: LogIndex): void {
+export function acknowledge(
+  core: Core,
+  to: NodeId,
+  { round, stamp }: Answered,
+  index: LogIndex,
+): void {
   send(core, to, {
     type: "append-reply",
     term: core.term,
@@ -85,15 +103,17 @@ function acknowledge(core: Core, to: NodeId, request: AppendRequest, index: LogI
     index,
     conflictIndex: 0 as LogIndex,
     conflictTerm: 0 as Term,
-    round: request.round,
+    round,
+    stamp,
+    sent: sentStamp(core),
     counts: !core.damaged,
   }, false);
 }
 
-function refuse(
+export function refuse(
   core: Core,
   to: NodeId,
-  request: AppendRequest,
+  { prevIndex, round, stamp }: Answered,
   conflictIndex: LogIndex,
   conflictTerm: Term,
 ): void {
@@ -101,10 +121,12 @@ function refuse(
     type: "append-reply",
     term: core.term,
     success: false,
-    index: request.prevIndex,
+    index: prevIndex,
     conflictIndex,
     conflictTerm,
-    round: request.round,
+    round,
+    stamp,
+    sent: sentStamp(core),
     counts: !core.damaged,
   }, false);
 }

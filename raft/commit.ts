@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isConfigurationCommitted, tellConfiguration } from "./configuration.ts";
 import { type Core, emit } from "./core.ts";
 import { entryBytes } from "./entry_codec.ts";
 import { quorumValue } from "./quorum.ts";
@@ -33,6 +34,8 @@ export function hasCommittedOwnTerm(core: Core): boolean {
 }
 
 export function setCommit(core: Core, index: LogIndex): void {
+  const wasSettled = isConfigurationCommitted(core);
   core.commitIndex = index;
   emit(core, { type: "commit", index });
+  if (!wasSettled && isConfigurationCommitted(core)) tellConfiguration(core);
 }

@@ -2,18 +2,23 @@
  * The state of one Raft core (figure 2, "State"), its construction and its outbox.
  *
  * Not here: any rule of the protocol. Those change this state from roles.ts, election.ts, append.ts,
- * replies.ts, proposals.ts, read_index.ts and repair.ts; step.ts says which input goes where. A shell
- * only reads it.
+ * replies.ts, proposals.ts, read_index.ts, repair.ts, membership.ts, promotion.ts, transfer.ts,
+ * stepping_down.ts and snapshots.ts; step.ts says which input goes where. A shell only reads it.
  *
  * @module
  */
+import { type ConfigurationAt, configurationsOf, followLog } from "./configuration.ts";
 import type { Effect } from "./effect.ts";
 import { checkLimits, COMMIT_HINT_ENTRIES, CORE_LIMITS, type CoreLimits } from "./limits.ts";
-import { entriesBytes, RaftLog } from "./log.ts";
+import { entriesBytes, logToStartFrom, type RaftLog } from "./log.ts";
 import type { Message } from "./message.ts";
 import type { Progress } from "./progress.ts";
+import type { PromotionRound } from "./promotion_round.ts";
 import { createRandom, drawBelow, type Random } from "./random.ts";
 import { createReads, type Reads } from "./reads.ts";
+import { createStamps, type Stamps } from "./stamps.ts";
+import type { Departure } from "./tracking.ts";
+import type { Transfer } from "./transfer.ts";
 import {
   type Configuration,
   type Entry,
@@ -23,31 +28,44 @@ import {
   type NodeId,
   NUMBER_MAX,
   type Role,
+  type SnapshotInfo,
   type Term,
 } from "./types.ts";
 
 /** What a core starts from. Limits that are left out are those of limits.ts. */
 export interface CoreOptions extends Partial<CoreLimits> {
   readonly id: NodeId;
+  /**
+   * The founders'; one without members for a node that joins. It counts only as long as neither the
+   * snapshot nor the log says more.
+   */
   readonly configuration: Configuration;
   /** As recovered; `{ term: 0, vote: null, commit: 0 }` for a new replica. */
   readonly hardState: HardState;
   readonly log: {
-    /** Consecutive, from `snapshotIndex` + 1. */
+    /** Consecutive, from `baseIndex` + 1. */
     readonly entries: readonly Entry[];
-    readonly snapshotIndex?: LogIndex;
-    readonly snapshotTerm?: Term;
+    /** Position and term of the last entry that compaction cut off; 0 and 0 if it never did. */
+    readonly baseIndex: LogIndex;
+    readonly baseTerm: Term;
   };
+  /** The replica's snapshot, from `baseIndex` on; null if there is none, and then nothing is cut off. */
+  readonly snapshot: SnapshotInfo | null;
   /** Any 32-bit number; should differ between nodes and starts. */
   readonly seed: number;
   /** The storage found less than was acknowledged from here (storage/types.ts, Recovery.damage). */
   readonly damaged: boolean;
+  /** Whether it may stand for election from the start (Input, `stand`); true by default. */
+  readonly standing?: boolean;
 }
 
 export interface Core {
   readonly id: NodeId;
   readonly limits: CoreLimits;
+  /** The one in effect: the last of `configurations`. */
   configuration: Configuration;
+  /** What truncations may bring back, oldest first; never empty (configuration.ts). */
+  readonly configurations: ConfigurationAt[];
 
   term: Term;
   vote: NodeId | null;
@@ -65,13 +83,28 @@ export interface Core {
   ticks: number;
   electionElapsedTicks: number;
   electionTimeoutTicks: number;
+  /**
+   * The tick in which a leader was last heard; -Infinity if none ever was. For an election timeout from
+   * then on this node stands by that leader (election.ts).
+   */
+  leaderHeardTick: number;
   /** The wall clock of the input being handled. */
   nowMs: number;
 
+  /** False while this node should not lead (transfer.ts). */
+  standing: boolean;
   /** The answers to this node's campaign. */
   votes: Map<NodeId, boolean>;
-  /** As a leader: everybody else in the configuration. Otherwise empty. */
+  /** Whether the campaign is at the leader's request, so that voters need not wait (thesis 4.2.3). */
+  forTransfer: boolean;
+  /** As a leader: everybody else in the configuration, and those in `departed`. Otherwise empty. */
   readonly progress: Map<NodeId, Progress>;
+  /** As a leader: who left the configuration and does not know that yet (tracking.ts). */
+  readonly departed: Map<NodeId, Departure>;
+  /** As a leader: how far the learners are that become voters (promotion.ts). */
+  readonly promotions: Map<NodeId, PromotionRound>;
+  /** As a leader: the transfer under way. */
+  transfer: Transfer | null;
   /** As a leader: the index of the first entry of its own term. */
   termStartIndex: LogIndex;
   /**
@@ -82,6 +115,7 @@ export interface Core {
   /** As a leader: bytes of the entries after the commit index. */
   uncommittedBytes: number;
   readonly reads: Reads;
+  readonly stamps: Stamps;
 
   /** The commit index that the last persisted hard state carried. */
   commitHinted: LogIndex;
@@ -101,10 +135,8 @@ export interface Core {
 export function createCore(options: CoreOptions): Core {
   const limits = limitsOf(options);
   checkLimits(limits);
-  const { hardState, damaged } = options;
-  const snapshotIndex = options.log.snapshotIndex ?? 0 as LogIndex;
-  const snapshotTerm = options.log.snapshotTerm ?? 0 as Term;
-  const log = new RaftLog(options.log.entries, snapshotIndex, snapshotTerm);
+  const { hardState, damaged, snapshot } = options;
+  const log = logToStartFrom(options);
   if (log.lastTerm > hardState.term) {
     throw new InvariantError(
       `Cannot start: the log ends in term ${log.lastTerm}, after the hard state's ${hardState.term}`,
@@ -112,11 +144,14 @@ export function createCore(options: CoreOptions): Core {
   }
   // What a damaged log still holds may be older than the hint, and differ from what was committed.
   const hinted = damaged ? 0 : Math.min(hardState.commit, log.lastIndex);
-  const commitIndex = Math.max(hinted, snapshotIndex) as LogIndex;
+  const appliedIndex = snapshot?.meta.index ?? 0;
+  const commitIndex = Math.max(hinted, appliedIndex) as LogIndex;
+  const configurations = configurationsToStartFrom(options);
   const core: Core = {
     id: options.id,
     limits,
-    configuration: options.configuration,
+    configuration: configurations[configurations.length - 1].configuration,
+    configurations,
     term: hardState.term,
     vote: hardState.vote,
     role: "follower",
@@ -129,13 +164,21 @@ export function createCore(options: CoreOptions): Core {
     ticks: 0,
     electionElapsedTicks: 0,
     electionTimeoutTicks: 0,
+    // Who was in a term before may have heard a leader just before it went down, and forgot it.
+    leaderHeardTick: hardState.term > 0 ? 0 : -Infinity,
     nowMs: 0,
+    standing: options.standing ?? true,
     votes: new Map(),
+    forTransfer: false,
     progress: new Map(),
+    departed: new Map(),
+    promotions: new Map(),
+    transfer: null,
     termStartIndex: 0 as LogIndex,
     termDurable: false,
     uncommittedBytes: 0,
     reads: createReads(),
+    stamps: createStamps(options.seed),
     commitHinted: hardState.commit,
     status: { role: "follower", term: hardState.term, leader: null },
     outbox: [],
@@ -145,8 +188,16 @@ export function createCore(options: CoreOptions): Core {
     setTerm(core, nextTerm(core.term), null);
     core.status.term = core.term;
   }
-  if (commitIndex > snapshotIndex) emit(core, { type: "commit", index: commitIndex });
+  if (commitIndex > appliedIndex) emit(core, { type: "commit", index: commitIndex });
   return core;
+}
+
+/** Whatever the log holds behind the snapshot, or the founders' configuration, is newer. */
+function configurationsToStartFrom(options: CoreOptions): ConfigurationAt[] {
+  const { configuration, log, snapshot } = options;
+  const index = snapshot?.meta.index ?? 0 as LogIndex;
+  const first = { index, configuration: snapshot?.meta.configuration ?? configuration };
+  return configurationsOf(first, log.entries);
 }
 
 function limitsOf(options: CoreOptions): CoreLimits {
@@ -209,6 +260,7 @@ export function persistEntries(
     core.durableIndex = Math.min(core.durableIndex, truncateFrom - 1) as LogIndex;
   }
   core.log.append(entries);
+  followLog(core, truncateFrom, entries);
   let hardState: HardState | null = null;
   if (core.commitIndex - core.commitHinted >= COMMIT_HINT_ENTRIES) {
     hardState = { term: core.term, vote: core.vote, commit: core.commitIndex };

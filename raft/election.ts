@@ -4,21 +4,34 @@
  *
  * @module
  */
+import { isElectable } from "./configuration.ts";
 import { type Core, emit, nextTerm, resetElectionTimer, send, setTerm } from "./core.ts";
+import { LAST_RESORT_TIMEOUTS } from "./limits.ts";
 import type { VoteReply, VoteRequest } from "./message.ts";
-import { isVoter, members, quorumValue, voteResult } from "./quorum.ts";
+import { isOnlyVoter, isVoter, members, quorumValue, voteResult } from "./quorum.ts";
 import { becomeFollower, becomeLeader } from "./roles.ts";
 import type { NodeId, Term } from "./types.ts";
 
 /** On each tick of a node that does not lead. */
 export function tickElection(core: Core): void {
   core.electionElapsedTicks++;
-  if (core.electionElapsedTicks >= core.electionTimeoutTicks) {
+  if (core.electionElapsedTicks >= patienceTicks(core)) {
     campaign(core);
   } else if (core.role !== "follower") {
     // Requests get lost, and voters that still heard the old leader gave no answer.
     if (core.electionElapsedTicks % core.limits.heartbeatTicks === 0) requestVotes(core);
   }
+}
+
+/**
+ * How long to wait for a leader. Who should not lead (Input, `stand`) waits until all others have had
+ * their chance; if none of them can, a leader that takes only some requests is better than none.
+ */
+function patienceTicks(core: Core): number {
+  if (core.standing || core.role !== "follower" || isOnlyVoter(core.configuration, core.id)) {
+    return core.electionTimeoutTicks;
+  }
+  return LAST_RESORT_TIMEOUTS * core.electionTimeoutTicks;
 }
 
 /** On each tick of a leader: it must have heard from a quorum within the shortest election timeout. */
@@ -33,8 +46,9 @@ export function checkQuorum(core: Core): void {
 function campaign(core: Core): void {
   resetElectionTimer(core);
   becomeFollower(core, core.term, null);
-  if (core.damaged || !isVoter(core.configuration, core.id)) return;
+  if (core.damaged || !isElectable(core)) return;
   core.role = "pre-candidate";
+  core.forTransfer = false;
   core.votes.set(core.id, true);
   if (voteResult(core.configuration, core.votes) === "won") standForElection(core);
   else requestVotes(core);
@@ -59,7 +73,7 @@ function requestVotes(core: Core): void {
     pre,
     lastIndex: core.log.lastIndex,
     lastTerm: core.log.lastTerm,
-    transfer: false,
+    transfer: core.forTransfer,
   };
   for (const id of members(core.configuration)) {
     if (id === core.id || core.votes.has(id) || !isVoter(core.configuration, id)) continue;
@@ -80,10 +94,22 @@ export function onVoteRequest(core: Core, from: NodeId, request: VoteRequest): v
   send(core, from, { type: "vote-reply", term, pre: request.pre, granted }, false);
 }
 
-/** Leader stickiness: while a leader is heard, requests are ignored, their terms included. */
+/**
+ * Leader stickiness: for an election timeout after a leader was heard, requests are ignored, their terms
+ * included. That holds even if its term is known to be over: its lease may count on us until then. A
+ * node that has just started does not remember whom it heard, and counts from its start (core.ts).
+ */
 function hearsLeader(core: Core): boolean {
-  if (core.role === "leader") return true;
-  return core.leader !== null && core.electionElapsedTicks < core.limits.electionTicks;
+  return core.role === "leader" || core.ticks - core.leaderHeardTick < core.limits.electionTicks;
+}
+
+/** The leader of our term wants us to take over: without rehearsal, and without waiting (thesis 3.10). */
+export function onTimeoutNow(core: Core, from: NodeId): void {
+  if (core.role === "leader" || (core.leader !== null && core.leader !== from)) return;
+  if (core.damaged || !core.standing || !isVoter(core.configuration, core.id)) return;
+  becomeFollower(core, core.term, null);
+  core.forTransfer = true;
+  standForElection(core);
 }
 
 /** Whether our vote in the requested term is still to be had, or already theirs (section 5.2). */

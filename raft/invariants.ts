@@ -4,27 +4,33 @@
  *
  * @module
  */
+import { isElectable, latestConfiguration } from "./configuration.ts";
 import type { Core } from "./core.ts";
 import { entryBytes } from "./entry_codec.ts";
-import { isVoter } from "./quorum.ts";
+import { members } from "./quorum.ts";
 import { InvariantError, type LogIndex } from "./types.ts";
 
 /** @throws {InvariantError} naming the first rule that does not hold. */
 export function checkInvariants(core: Core): void {
   const { log, commitIndex, durableIndex } = core;
   hold(core, commitIndex <= log.lastIndex, `commit ${commitIndex} is past the log's end`);
-  hold(core, commitIndex >= log.snapshotIndex, `commit ${commitIndex} is before the snapshot`);
+  hold(core, commitIndex >= log.baseIndex, `commit ${commitIndex} was cut off`);
   hold(core, durableIndex <= log.lastIndex, `durable ${durableIndex} is past the log's end`);
   hold(core, log.lastTerm <= core.term, `the log ends in the later term ${log.lastTerm}`);
   hold(core, core.outbox.length === 0, "effects were left behind");
   const follows = core.role === "follower";
   hold(core, follows || !core.damaged, "a damaged replica campaigns");
-  hold(core, follows || isVoter(core.configuration, core.id), "a non-voter campaigns");
+  hold(core, follows || isElectable(core), "a non-voter campaigns");
   hold(core, (core.role === "leader") === (core.leader === core.id), `its leader: ${core.leader}`);
   hold(core, follows || core.role === "pre-candidate" || core.vote === core.id, "no own vote");
+  const latest = latestConfiguration(core);
+  hold(core, core.configuration === latest.configuration, "its configuration is not the latest");
+  hold(core, latest.index <= log.lastIndex, `configuration ${latest.index} is past the log's end`);
   if (core.role === "leader") checkLeader(core);
   else {
-    hold(core, core.progress.size === 0, "a follower keeps progress");
+    const tracked = core.progress.size + core.departed.size + core.promotions.size;
+    hold(core, tracked === 0, "a follower keeps progress");
+    hold(core, core.transfer === null, "a follower hands over");
     const { confirming, waiting } = core.reads;
     hold(core, confirming.length + waiting.length === 0, "a follower confirms reads");
   }
@@ -33,18 +39,29 @@ export function checkInvariants(core: Core): void {
 function checkLeader(core: Core): void {
   const { log, reads, limits } = core;
   hold(core, reads.asked.size === 0, "a leader asks for reads");
-  hold(core, log.term(core.termStartIndex) === core.term, "its first entry is of another term");
+  const started = core.termStartIndex;
+  hold(
+    core,
+    started <= log.baseIndex || log.term(started) === core.term,
+    "its first entry is of another term",
+  );
   let uncommittedBytes = 0;
   for (let index = core.commitIndex + 1; index <= log.lastIndex; index++) {
     uncommittedBytes += entryBytes(log.entry(index as LogIndex));
   }
   hold(core, core.uncommittedBytes === uncommittedBytes, `uncommitted ${core.uncommittedBytes}`);
+  for (const id of members(core.configuration)) {
+    hold(core, id === core.id || core.progress.has(id), `no progress of ${id}`);
+  }
   for (const peer of core.progress.values()) {
     const at = `progress of ${peer.id}:`;
     hold(core, peer.match < peer.next, `${at} match ${peer.match}, next ${peer.next}`);
     hold(core, peer.next <= log.lastIndex + 1, `${at} next ${peer.next} is past the log's end`);
     hold(core, !peer.probing || peer.inflight.count === 0, `${at} probing with appends in flight`);
     hold(core, peer.inflight.count <= limits.inflightMessagesMax, `${at} the window is overrun`);
+    hold(core, peer.next > log.baseIndex, `${at} next ${peer.next} was cut off`);
+    hold(core, !peer.paused || peer.probing, `${at} paused, but not probing`);
+    hold(core, peer.stamp <= core.ticks, `${at} stamp ${peer.stamp} is to come`);
     hold(core, peer.round <= peer.roundSent, `${at} round ${peer.round} was not asked`);
     hold(core, peer.roundSent <= reads.round, `${at} round ${peer.roundSent} has not begun`);
   }

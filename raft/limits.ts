@@ -46,8 +46,17 @@ export const CORE_LIMITS: CoreLimits = {
   readsPendingMax: 4096,
 };
 
+/** Bytes of one chunk of a snapshot that a core lets in; storage makes smaller ones. */
+export const CHUNK_BYTES_MAX = 65_536;
+
 /** The commit index is written along (see HardState.commit) when it has moved on by so many entries. */
 export const COMMIT_HINT_ENTRIES = 1024;
+
+/** For so many election timeouts after its removal was committed, a leader tries to tell a former member. */
+export const DEPARTURE_TIMEOUTS = 4;
+
+/** A node that should not lead waits so many of its election timeouts for one that should. */
+export const LAST_RESORT_TIMEOUTS = 4;
 
 /**
  * @throws {RangeError} if a limit is not a whole number from 1, or heartbeats would come too late to

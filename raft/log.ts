@@ -1,15 +1,22 @@
 /**
- * The log in memory: consecutive entries after a snapshot's position (which is 0 before the first
- * snapshot).
+ * The log in memory: consecutive entries after a base, the position of the last entry that compaction
+ * cut off (0 before the first).
  *
- * It decides nothing and knows nothing of what is durable or committed. Arrays of entries that it
- * hands out or takes in are shared, by identity, between disk and peers (see entry_codec.ts), so
- * nobody may change them.
+ * It decides nothing and knows nothing of what is durable, committed or in a snapshot. Arrays of
+ * entries that it hands out or takes in are shared, by identity, between disk and peers (see
+ * entry_codec.ts), so nobody may change them. What compaction cuts off is let go of at once.
  *
  * @module
  */
 import { entryBytes } from "./entry_codec.ts";
-import { type Entry, InvariantError, type LogIndex, type Term } from "./types.ts";
+import {
+  type Entry,
+  EntryKind,
+  InvariantError,
+  type LogIndex,
+  type SnapshotInfo,
+  type Term,
+} from "./types.ts";
 
 /** The encoded size of a run of entries, in bytes. */
 export function entriesBytes(entries: readonly Entry[]): number {
@@ -20,11 +27,23 @@ export function entriesBytes(entries: readonly Entry[]): number {
 
 const NONE: readonly Entry[] = [];
 
+/** Stands in the slots before the base until they are reused, so that they keep no entry alive. */
+const CUT: Entry = {
+  term: 0 as Term,
+  index: 0 as LogIndex,
+  timeMs: 0,
+  kind: EntryKind.NoOp,
+  data: new Uint8Array(0),
+};
+
 export class RaftLog {
-  readonly #entries: Entry[];
-  /** The position of the last entry that a snapshot replaced. */
-  readonly snapshotIndex: LogIndex;
-  readonly snapshotTerm: Term;
+  /** The first `#start` slots hold nothing of the log any more. */
+  #entries: Entry[];
+  #start = 0;
+  #baseIndex: LogIndex;
+  #baseTerm: Term;
+  /** Stamps do not fall behind this one: the base's, or that of a snapshot. */
+  #baseTimeMs: number;
   /** The array appended last: what the leader persists is what it sends. */
   #tail: readonly Entry[] = NONE;
   #tailBytes = 0;
@@ -34,19 +53,21 @@ export class RaftLog {
   #sliceBytesMax = 0;
 
   /**
-   * @param entries consecutive from `snapshotIndex` + 1; copied, not kept.
-   * @throws {InvariantError} if they are not.
+   * @param entries consecutive from `baseIndex` + 1; copied, not kept.
+   * @param timeMs what {@linkcode RaftLog.lastTimeMs} must not fall below, a snapshot's stamp.
+   * @throws {InvariantError} if the entries are not consecutive.
    */
-  constructor(entries: readonly Entry[], snapshotIndex: LogIndex, snapshotTerm: Term) {
-    this.snapshotIndex = snapshotIndex;
-    this.snapshotTerm = snapshotTerm;
+  constructor(entries: readonly Entry[], baseIndex: LogIndex, baseTerm: Term, timeMs = 0) {
+    this.#baseIndex = baseIndex;
+    this.#baseTerm = baseTerm;
+    this.#baseTimeMs = timeMs;
     this.#entries = entries.slice();
-    let termBefore: Term = snapshotTerm;
+    let termBefore: Term = baseTerm;
     for (let i = 0; i < entries.length; i++) {
       const { index, term } = entries[i];
-      if (index !== snapshotIndex + 1 + i || term < termBefore) {
+      if (index !== baseIndex + 1 + i || term < termBefore) {
         throw new InvariantError(
-          `Cannot build log: entry ${index} of term ${term} stands at ${snapshotIndex + 1 + i}, ` +
+          `Cannot build log: entry ${index} of term ${term} stands at ${baseIndex + 1 + i}, ` +
             `after term ${termBefore}`,
         );
       }
@@ -54,38 +75,56 @@ export class RaftLog {
     }
   }
 
+  /** The position of the last entry that was cut off; 0 if none was. */
+  get baseIndex(): LogIndex {
+    return this.#baseIndex;
+  }
+
+  get baseTerm(): Term {
+    return this.#baseTerm;
+  }
+
   get firstIndex(): LogIndex {
-    return this.snapshotIndex + 1 as LogIndex;
+    return this.#baseIndex + 1 as LogIndex;
   }
 
   get lastIndex(): LogIndex {
-    return this.snapshotIndex + this.#entries.length as LogIndex;
+    return this.#baseIndex + this.#length as LogIndex;
   }
 
   get lastTerm(): Term {
-    const length = this.#entries.length;
-    return length === 0 ? this.snapshotTerm : this.#entries[length - 1].term;
+    return this.#length === 0 ? this.#baseTerm : this.#entries[this.#entries.length - 1].term;
   }
 
-  /** The stamp of the last entry in ms since the epoch, 0 without one. */
+  /** The stamp of the last entry, in ms since the epoch, present or cut off; 0 if there never was one. */
   get lastTimeMs(): number {
-    return this.#entries.at(-1)?.timeMs ?? 0;
+    if (this.#length === 0) return this.#baseTimeMs;
+    return Math.max(this.#entries[this.#entries.length - 1].timeMs, this.#baseTimeMs);
+  }
+
+  get #length(): number {
+    return this.#entries.length - this.#start;
+  }
+
+  /** The slot of the entry at `index`. */
+  #slot(index: number): number {
+    return index - this.#baseIndex - 1 + this.#start;
   }
 
   /**
-   * The term of the entry at `index`; the snapshot's position and 0 have one, too.
+   * The term of the entry at `index`; the base has one, too.
    *
    * @throws {InvariantError} if the log does not reach there.
    */
   term(index: LogIndex): Term {
-    if (index === this.snapshotIndex) return this.snapshotTerm;
+    if (index === this.#baseIndex) return this.#baseTerm;
     return this.entry(index).term;
   }
 
   /** @throws {InvariantError} if the log does not hold it. */
   entry(index: LogIndex): Entry {
-    const entry = this.#entries[index - this.snapshotIndex - 1];
-    if (entry === undefined) {
+    const entry = this.#entries[this.#slot(index)];
+    if (entry === undefined || index <= this.#baseIndex) {
       throw new InvariantError(
         `Cannot read entry ${index}: the log holds ${this.firstIndex} to ${this.lastIndex}`,
       );
@@ -95,7 +134,7 @@ export class RaftLog {
 
   /** Whether the log has an entry of `term` at `index`: the consistency check of section 5.3. */
   matches(index: LogIndex, term: Term): boolean {
-    return index >= this.snapshotIndex && index <= this.lastIndex && this.term(index) === term;
+    return index >= this.#baseIndex && index <= this.lastIndex && this.term(index) === term;
   }
 
   /**
@@ -116,12 +155,12 @@ export class RaftLog {
         `Cannot slice ${from} to ${to}: the log holds ${this.firstIndex} to ${this.lastIndex}`,
       );
     }
-    const start = from - this.snapshotIndex - 1;
-    let end = to - this.snapshotIndex;
+    const first = this.#slot(from);
+    let end = this.#slot(to) + 1;
     // Who asks without a bound applies entries; what is sent always has one.
-    if (bytesMax === Infinity) return this.#entries.slice(start, end);
-    end = this.#cut(start, end, bytesMax);
-    this.#slice = this.#entries.slice(start, end);
+    if (bytesMax === Infinity) return this.#entries.slice(first, end);
+    end = this.#cut(first, end, bytesMax);
+    this.#slice = this.#entries.slice(first, end);
     this.#sliceTo = to;
     this.#sliceBytesMax = bytesMax;
     return this.#slice;
@@ -160,28 +199,95 @@ export class RaftLog {
   /**
    * Forgets all entries from `from`.
    *
-   * @throws {InvariantError} if a snapshot holds that position.
+   * @throws {InvariantError} if that position was cut off.
    */
   truncate(from: LogIndex): void {
-    if (from <= this.snapshotIndex) {
+    if (from <= this.#baseIndex) {
       throw new InvariantError(
-        `Cannot truncate from ${from}: the snapshot reaches to ${this.snapshotIndex}`,
+        `Cannot truncate from ${from}: the log was cut off up to ${this.#baseIndex}`,
       );
     }
-    this.#entries.length = Math.min(this.#entries.length, from - this.snapshotIndex - 1);
+    this.#entries.length = Math.min(this.#entries.length, this.#slot(from));
+    this.#unshare();
+  }
+
+  /**
+   * Cuts off all entries up to `index`; does nothing if they are cut off already. The cost is that of
+   * the entries cut, however many stay.
+   *
+   * @throws {InvariantError} if the log does not reach there.
+   */
+  compact(index: LogIndex): void {
+    if (index <= this.#baseIndex) return;
+    const { term, timeMs } = this.entry(index);
+    const cut = this.#slot(index) + 1;
+    if (2 * cut > this.#entries.length) {
+      // What is copied is less than what was cut since the last time.
+      this.#entries = this.#entries.slice(cut);
+      this.#start = 0;
+    } else {
+      this.#entries.fill(CUT, this.#start, cut);
+      this.#start = cut;
+    }
+    this.#baseIndex = index;
+    this.#baseTerm = term;
+    this.#baseTimeMs = Math.max(this.#baseTimeMs, timeMs);
+    if (this.#tail.length > 0 && this.#tail[0].index <= index) this.#unshare();
+    else this.#slice = NONE;
+  }
+
+  /** Forgets everything: the log is empty behind an entry of `term` and `timeMs` at `index`. */
+  reset(index: LogIndex, term: Term, timeMs: number): void {
+    this.#entries = [];
+    this.#start = 0;
+    this.#baseIndex = index;
+    this.#baseTerm = term;
+    this.#baseTimeMs = timeMs;
+    this.#unshare();
+  }
+
+  /** Lets go of the arrays kept for sharing, which may hold what is no longer in the log. */
+  #unshare(): void {
     this.#tail = NONE;
+    this.#tailBytes = 0;
     this.#slice = NONE;
   }
 
-  /** The first index after the snapshot whose term is `term` or later; lastIndex + 1 without one. */
+  /** The first index behind the base whose term is `term` or later; lastIndex + 1 without one. */
   firstIndexOfTerm(term: Term): LogIndex {
-    let low = 0;
+    let low = this.#start;
     let high = this.#entries.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (this.#entries[middle].term < term) low = middle + 1;
       else high = middle;
     }
-    return this.snapshotIndex + 1 + low as LogIndex;
+    return this.#baseIndex + 1 + low - this.#start as LogIndex;
   }
+}
+
+/** What a replica finds of its log and its snapshot when it starts. */
+export interface RecoveredLog {
+  readonly log: {
+    readonly entries: readonly Entry[];
+    readonly baseIndex: LogIndex;
+    readonly baseTerm: Term;
+  };
+  readonly snapshot: SnapshotInfo | null;
+}
+
+/**
+ * The log to start from: what is left of it must begin at the snapshot or before, and reach it.
+ *
+ * @throws {InvariantError} if there is a gap between the two, or they contradict each other.
+ */
+export function logToStartFrom({ log, snapshot }: RecoveredLog): RaftLog {
+  const { entries, baseIndex, baseTerm } = log;
+  const { index, term, timeMs } = snapshot?.meta ?? { index: 0, term: 0, timeMs: 0 };
+  const built = new RaftLog(entries, baseIndex, baseTerm, timeMs);
+  if (built.matches(index as LogIndex, term as Term)) return built;
+  throw new InvariantError(
+    `Cannot start: the snapshot of ${index} (term ${term}) does not fit the log, which holds ` +
+      `${built.firstIndex} to ${built.lastIndex}`,
+  );
 }

@@ -41,7 +41,10 @@ export interface AppendRequest {
   readonly round: number;
   /** The leader's tick of sending. The reply echoes it, which is what leases rest on (thesis 6.4.1). */
   readonly stamp: number;
-  /** The latest `sent` of the receiver's replies that the leader had when it sent this; 0 for none. */
+  /**
+   * The latest `sent` of the receiver's replies after which a quorum has confirmed the leader, so that
+   * `commit` covers all that was committed before it; 0 for none (raft/freshness.ts).
+   */
   readonly echo: number;
   readonly entries: readonly Entry[];
 }

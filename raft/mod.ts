@@ -12,9 +12,10 @@
  * const id = nodeId("n1");
  * const core = createCore({
  *   id,
- *   configuration: { voters: [id], votersOutgoing: [], learners: [] },
+ *   configuration: { voters: [id], votersOutgoing: [], learners: [], promoting: [], addresses: [] },
  *   hardState: { term: term(0), vote: null, commit: logIndex(0) },
- *   log: { entries: [] },
+ *   log: { entries: [], baseIndex: logIndex(0), baseTerm: term(0) },
+ *   snapshot: null,
  *   seed: 1,
  *   damaged: false,
  * });
@@ -25,10 +26,14 @@
  */
 export { type Core, type CoreOptions, createCore, recovered } from "./core.ts";
 export type { Effect, Input } from "./effect.ts";
+export { freshness } from "./freshness.ts";
 export { checkInvariants } from "./invariants.ts";
+export { grantByLease, leaseTick } from "./lease.ts";
 export { CORE_LIMITS, type CoreLimits } from "./limits.ts";
 export { RaftLog } from "./log.ts";
 export type * from "./message.ts";
 export { mergePersists, type PersistBatch } from "./persist.ts";
+export { installVerdict } from "./snapshots.ts";
+export type { Freshness } from "./stamps.ts";
 export { step } from "./step.ts";
 export * from "./types.ts";

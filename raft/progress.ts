@@ -2,7 +2,8 @@
  * What a leader knows of one follower, and how much it has on the way to it.
  *
  * A follower is probed until one append of this term has matched, with one message at a time; then
- * appends are pipelined, `next` running ahead of the answers (thesis 10.2.1), until one is refused.
+ * appends are pipelined, `next` running ahead of the answers (thesis 10.2.1), until one is refused. One
+ * that lacks what was cut off the log waits for a snapshot: it gets heartbeats only (snapshots.ts).
  *
  * @module
  */
@@ -17,6 +18,8 @@ export interface Progress {
   probing: boolean;
   /** The probe is on the way: a heartbeat repeats it, nothing else does. */
   probeSent: boolean;
+  /** It lacks entries that are no longer in the log; `probing` is true, too. */
+  paused: boolean;
   readonly inflight: Inflight;
   /** The highest commit index that a message sent to it can have told it. */
   commitSent: LogIndex;
@@ -27,6 +30,12 @@ export interface Progress {
   heardTick: number;
   /** The tick of the last message to it that would show a lost append. */
   sentTick: number;
+  /** The highest of our ticks that it has answered, as a replica that counts; -1 before any (lease.ts). */
+  stamp: number;
+  /** What appends to it echo; the reply that waits to be echoed, 0 for none, and when it came (freshness.ts). */
+  echo: number;
+  echoNext: number;
+  echoNextTick: number;
   /**
    * False until it has answered as an undamaged replica in this term; then it stays true, since a
    * replica that finds itself damaged moves to a new term (see repair.ts).
@@ -46,12 +55,17 @@ export function createProgress(
     next,
     probing: true,
     probeSent: false,
+    paused: false,
     inflight: new Inflight(inflightMessagesMax),
     commitSent: 0 as LogIndex,
     roundSent: 0,
     round: 0,
     heardTick: tick,
     sentTick: tick,
+    stamp: -1,
+    echo: 0,
+    echoNext: 0,
+    echoNextTick: 0,
     counts: false,
   };
 }

@@ -10,6 +10,7 @@
 import { appendAsLeader, type Core, emit, send } from "./core.ts";
 import { ENTRY_HEADER_BYTES } from "./entry_codec.ts";
 import type { Forward } from "./message.ts";
+import { isVoter } from "./quorum.ts";
 import { broadcast } from "./sending.ts";
 import { EntryKind, type LogIndex, type NodeId } from "./types.ts";
 
@@ -18,7 +19,7 @@ export function propose(core: Core, commands: readonly Uint8Array[]): void {
   const count = commands.length;
   if (count === 0) return;
   if (core.role === "leader") {
-    if (hasRoom(core, commands)) {
+    if (takesProposals(core) && hasRoom(core, commands)) {
       const firstIndex = core.log.lastIndex + 1 as LogIndex;
       append(core, commands);
       emit(core, { type: "accepted", firstIndex, count, term: core.term });
@@ -35,7 +36,12 @@ export function propose(core: Core, commands: readonly Uint8Array[]): void {
 /** Commands from a follower. Who does not lead its term drops them: sent on again, they could circle. */
 export function onForward(core: Core, { term, commands }: Forward): void {
   if (core.role !== "leader" || term !== core.term || commands.length === 0) return;
-  if (hasRoom(core, commands)) append(core, commands);
+  if (takesProposals(core) && hasRoom(core, commands)) append(core, commands);
+}
+
+/** A leader that hands over, or leaves with its configuration, must not run ahead of the next one. */
+function takesProposals(core: Core): boolean {
+  return core.transfer === null && isVoter(core.configuration, core.id);
 }
 
 function append(core: Core, commands: readonly Uint8Array[]): void {

@@ -21,6 +21,12 @@ export function isMember(configuration: Configuration, id: NodeId): boolean {
   return isVoter(configuration, id) || configuration.learners.includes(id);
 }
 
+/** Whether nobody else votes. */
+export function isOnlyVoter({ voters, votersOutgoing }: Configuration, id: NodeId): boolean {
+  const isId = (voter: NodeId) => voter === id;
+  return voters.length > 0 && voters.every(isId) && votersOutgoing.every(isId);
+}
+
 /** Everybody in it, once. */
 export function members(configuration: Configuration): NodeId[] {
   const { voters, votersOutgoing, learners } = configuration;

@@ -17,8 +17,11 @@ import type { PendingRead } from "./reads.ts";
 import { broadcast } from "./sending.ts";
 import type { LogIndex, NodeId } from "./types.ts";
 
-/** Reads of this node's own clients. */
-export function read(core: Core, id: number): void {
+/**
+ * Reads of this node's own clients. `lease` is for the leader's shell to look at, which answers such
+ * reads by itself if it may (lease.ts); what comes here is confirmed by a round.
+ */
+export function read(core: Core, id: number, lease: boolean): void {
   const { reads } = core;
   if (core.role === "leader") {
     if (isFull(core)) emit(core, { type: "read-refused", id });
@@ -27,7 +30,7 @@ export function read(core: Core, id: number): void {
     emit(core, { type: "read-refused", id });
   } else {
     reads.asked.set(id, core.ticks);
-    send(core, core.leader, { type: "read-request", term: core.term, id }, true);
+    send(core, core.leader, { type: "read-request", term: core.term, id, lease }, true);
   }
 }
 

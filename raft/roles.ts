@@ -5,18 +5,17 @@
  */
 import { appendAsLeader, type Core, resetElectionTimer, setTerm } from "./core.ts";
 import { entryBytes } from "./entry_codec.ts";
-import { createProgress } from "./progress.ts";
-import { members } from "./quorum.ts";
 import { refuseReads } from "./read_index.ts";
 import { broadcast } from "./sending.ts";
+import { trackMembers, trackNobody } from "./tracking.ts";
+import { endTransfer } from "./transfer.ts";
 import { EntryKind, type LogIndex, type NodeId, type Term } from "./types.ts";
 
 const NO_DATA = new Uint8Array(0);
 
 /**
  * Follows `leader` (null: nobody yet) in `term`, which is not below the present one, and gives `vote` if
- * there is one to give. A mere follower's
- * election timer runs on: only a leader heard or a vote granted resets it (figure 2), or candidates with
+ * there is one to give. A mere follower's election timer runs on: only a leader heard or a vote granted resets it (figure 2), or candidates with
  * stale logs could keep a good one from standing.
  */
 export function becomeFollower(
@@ -26,11 +25,12 @@ export function becomeFollower(
   vote: NodeId | null = null,
 ): void {
   const changed = core.term !== term || core.leader !== leader;
+  endTransfer(core, term > core.term);
   if (core.role !== "follower") resetElectionTimer(core);
   core.role = "follower";
   core.leader = leader;
   core.votes.clear();
-  core.progress.clear();
+  trackNobody(core);
   core.uncommittedBytes = 0;
   if (term > core.term || (vote !== null && vote !== core.vote)) setTerm(core, term, vote);
   if (changed) refuseReads(core);
@@ -46,12 +46,8 @@ export function becomeLeader(core: Core): void {
   const next = core.log.lastIndex + 1 as LogIndex;
   core.termStartIndex = next;
   core.reads.round = 0;
-  core.progress.clear();
-  for (const id of members(core.configuration)) {
-    if (id === core.id) continue;
-    const { inflightMessagesMax } = core.limits;
-    core.progress.set(id, createProgress(id, next, core.ticks, inflightMessagesMax));
-  }
+  core.stamps.handedOver = false;
+  trackMembers(core);
   core.uncommittedBytes = 0;
   for (let index = core.commitIndex + 1; index < next; index++) {
     core.uncommittedBytes += entryBytes(core.log.entry(index as LogIndex));

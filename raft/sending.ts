@@ -7,6 +7,7 @@
  * @module
  */
 import { type Core, send } from "./core.ts";
+import { echoFor } from "./freshness.ts";
 import { entriesBytes } from "./log.ts";
 import type { Progress } from "./progress.ts";
 import type { Entry, LogIndex } from "./types.ts";
@@ -20,13 +21,18 @@ export function broadcast(core: Core): void {
 
 /** Sends what `peer` lacks and may get now: entries first; news on its own only if none carried it. */
 export function sync(core: Core, peer: Progress): void {
-  if (peer.probing) {
-    if (!peer.probeSent) sendProbe(core, peer);
-  } else {
-    while (peer.next <= core.log.lastIndex && !isFull(core, peer)) sendEntries(core, peer);
-  }
+  // For one that waits for a snapshot there is nothing in the log; rounds and heartbeats go on.
+  if (!peer.paused) syncLog(core, peer);
   const commitKnown = Math.min(core.commitIndex, peer.match);
   if (peer.roundSent < core.reads.round || peer.commitSent < commitKnown) sendNews(core, peer);
+}
+
+function syncLog(core: Core, peer: Progress): void {
+  if (peer.probing) {
+    if (!peer.probeSent) sendProbe(core, peer);
+    return;
+  }
+  while (peer.next <= core.log.lastIndex && !isFull(core, peer)) sendEntries(core, peer);
 }
 
 /** On each tick: a heartbeat for every follower that was sent nothing which shows a lost append. */
@@ -67,10 +73,10 @@ function entriesFrom(core: Core, from: LogIndex): readonly Entry[] {
 
 /**
  * Stands on `match`, which is never refused, so that it may overtake entries on the way. (A follower
- * that lacks what a snapshot replaced does refuse; it is told no less by that.)
+ * that lacks what was cut off does refuse; it is told no less by that.)
  */
 function sendNews(core: Core, peer: Progress): void {
-  const prevIndex = Math.max(peer.match, core.log.snapshotIndex) as LogIndex;
+  const prevIndex = Math.max(peer.match, core.log.baseIndex) as LogIndex;
   sendAppend(core, peer, prevIndex, NO_ENTRIES);
 }
 
@@ -91,6 +97,8 @@ function sendAppend(
     prevTerm: log.term(prevIndex),
     commit: commitIndex,
     round,
+    stamp: core.ticks,
+    echo: echoFor(core, peer),
     entries,
   } as const;
   send(core, peer.id, message, core.termDurable);
