@@ -6,7 +6,7 @@
  */
 import { combine, type Refusal, refusal } from "./arithmetic.ts";
 import type { StoredRecord } from "./engine.ts";
-import { KEY_BYTES_MAX, TIME_MS_MAX } from "./limits.ts";
+import { KEY_BYTES_MAX, TIME_MS_MAX, VALUE_BYTES_MAX } from "./limits.ts";
 import { isDue, type Records } from "./records.ts";
 import type {
   ApplyResult,
@@ -100,14 +100,17 @@ function nextRecord(
   versionstamp: Versionstamp,
   nowMs: number,
 ): StoredRecord | null | Refusal {
+  if (mutation.type === "delete") return null;
+  // The door checked it, but commands also come from peers of other versions, and snapshots have limits.
+  if (key.length > KEY_BYTES_MAX) {
+    return refusal("too-large", `Key too large for write (max ${KEY_BYTES_MAX} bytes)`);
+  }
+  if (mutation.value.data.length > VALUE_BYTES_MAX) {
+    return refusal("too-large", `Value too large (max ${VALUE_BYTES_MAX} bytes)`);
+  }
   switch (mutation.type) {
-    case "delete":
-      return null;
     case "set":
     case "set-suffix-versionstamp": {
-      if (key.length > KEY_BYTES_MAX) {
-        return refusal("too-large", `Key too large for write (max ${KEY_BYTES_MAX} bytes)`);
-      }
       const expiresMs = expiryTimeMs(mutation.expiry, nowMs);
       const record = { key, value: mutation.value, versionstamp, expiresMs };
       return isDue(record, nowMs) ? null : record;

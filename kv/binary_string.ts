@@ -9,6 +9,17 @@
 
 const char = String.fromCharCode;
 
+/**
+ * Characters made in one call. The string is then flat at once, while one that is put together from
+ * pieces is flattened when it is first looked up: a third of the time of reading a key and finding it.
+ */
+const PIECE_CHARS = 64;
+/** The arguments of such a call, one array for each number of them. */
+const pieces = Array.from(
+  { length: PIECE_CHARS + 1 },
+  (_, size) => new Array<number>(size).fill(0),
+);
+
 /** The bytes from `start` to `end` (exclusive) as a binary string. */
 export function binaryString(
   bytes: Uint8Array,
@@ -16,21 +27,13 @@ export function binaryString(
   end: number = bytes.length,
 ): string {
   let text = "";
-  let at = start;
-  // Eight at a time: four times as fast as one by one, and no limit on the number of arguments.
-  for (; at + 8 <= end; at += 8) {
-    text += char(
-      bytes[at]!,
-      bytes[at + 1]!,
-      bytes[at + 2]!,
-      bytes[at + 3]!,
-      bytes[at + 4]!,
-      bytes[at + 5]!,
-      bytes[at + 6]!,
-      bytes[at + 7]!,
-    );
+  for (let at = start; at < end; at += PIECE_CHARS) {
+    const size = Math.min(PIECE_CHARS, end - at);
+    const codes = pieces[size]!;
+    for (let i = 0; i < size; i++) codes[i] = bytes[at + i]!;
+    const piece = char.apply(null, codes);
+    text = at === start ? piece : text + piece;
   }
-  for (; at < end; at++) text += char(bytes[at]!);
   return text;
 }
 

@@ -12,6 +12,7 @@
 import sortedBTree from "sorted-btree";
 import type { Engine, StoredRecord } from "./engine.ts";
 import { compare } from "./key_codec.ts";
+import { ShardedMap } from "./sharded_map.ts";
 import type { EncodedKey } from "./types.ts";
 
 /** The package is CommonJS with its class under `default`, and so an import gives its exports. */
@@ -38,7 +39,7 @@ class Cell {
 export class BTreeEngine implements Engine {
   readonly #tree: BTree<EncodedKey, Cell>;
   /** Undefined in a clone until a single key is asked for: a snapshot only scans. */
-  #cells: Map<EncodedKey, Cell> | undefined;
+  #cells: ShardedMap<Cell> | undefined;
   #owner = new Owner();
 
   private constructor(tree: BTree<EncodedKey, Cell>) {
@@ -58,20 +59,34 @@ export class BTreeEngine implements Engine {
     return this.#byKey().get(key)?.record;
   }
 
-  set(record: StoredRecord): void {
+  set(record: StoredRecord): StoredRecord | undefined {
     const cells = this.#byKey();
     const cell = cells.get(record.key);
+    const former = cell?.record;
     if (cell !== undefined && cell.owner === this.#owner) {
       cell.record = record;
-      return;
+      return former;
     }
     const own = new Cell(record, this.#owner);
     cells.set(record.key, own);
     this.#tree.set(record.key, own);
+    return former;
   }
 
-  delete(key: EncodedKey): boolean {
-    return this.#byKey().delete(key) && this.#tree.delete(key);
+  append(record: StoredRecord): void {
+    const cell = new Cell(record, this.#owner);
+    this.#byKey().set(record.key, cell);
+    this.#tree.set(record.key, cell);
+  }
+
+  delete(key: EncodedKey): StoredRecord | undefined {
+    const cells = this.#byKey();
+    const former = cells.get(key)?.record;
+    if (former !== undefined) {
+      cells.delete(key);
+      this.#tree.delete(key);
+    }
+    return former;
   }
 
   scan(
@@ -99,9 +114,9 @@ export class BTreeEngine implements Engine {
     return new BTreeEngine(this.#tree.clone());
   }
 
-  #byKey(): Map<EncodedKey, Cell> {
+  #byKey(): ShardedMap<Cell> {
     if (this.#cells === undefined) {
-      this.#cells = new Map();
+      this.#cells = new ShardedMap();
       for (const [key, cell] of this.#tree.entries(undefined, [])) this.#cells.set(key, cell);
     }
     return this.#cells;

@@ -19,10 +19,12 @@ export interface Engine {
   /** How many records there are. */
   readonly size: number;
   get(key: EncodedKey): StoredRecord | undefined;
-  /** Inserts or replaces the record of `record.key`. */
-  set(record: StoredRecord): void;
-  /** True if there was one. */
-  delete(key: EncodedKey): boolean;
+  /** Inserts or replaces the record of `record.key`; gives the one that was there. */
+  set(record: StoredRecord): StoredRecord | undefined;
+  /** Inserts a record whose key is behind all others: what `set` would do, in less time. */
+  append(record: StoredRecord): void;
+  /** Takes a record out, and gives it. */
+  delete(key: EncodedKey): StoredRecord | undefined;
   /**
    * Visits the records of `[start, end)` (null: to the very end) in order, or from the end if
    * `reverse`, until `visit` returns false. `visit` must not change the map.

@@ -13,6 +13,8 @@ import {
   IDEMPOTENCY_KEYS_MAX,
   IDEMPOTENCY_TTL_MS,
 } from "./limits.ts";
+import { SegmentedQueue } from "./segmented_queue.ts";
+import { ShardedMap } from "./sharded_map.ts";
 import { addResult, ElementTag, type MultisetHash, removeResult } from "./state_hash.ts";
 import type { ApplyResult } from "./types.ts";
 
@@ -27,17 +29,18 @@ export interface Remembered {
   readonly appliedMs: number;
 }
 
-/** Forgotten places at the front of the queue that are not worth copying the rest for. */
-const QUEUE_SLACK_MIN = 1024;
-
 /** See the module. */
 export class Idempotency {
   readonly #hash: MultisetHash;
   readonly #keysMax: number;
-  readonly #byKey = new Map<string, Remembered>();
-  /** Oldest first, from `#first` on: all are kept equally long, so what is due stands in front. */
-  #queue: Remembered[] = [];
-  #first = 0;
+  readonly #byKey = new ShardedMap<Remembered>();
+  /** Oldest first: all are kept equally long, so what is due stands in front. */
+  readonly #queue = new SegmentedQueue<Remembered>();
+  /**
+   * What is in the queue still, though its key was used again once it was due. At most one comes in
+   * with an entry that forgets a thousand, so there are never more than a few thousand.
+   */
+  readonly #replaced = new Set<Remembered>();
 
   constructor(hash: MultisetHash, keysMax: number = IDEMPOTENCY_KEYS_MAX) {
     this.#hash = hash;
@@ -52,24 +55,24 @@ export class Idempotency {
     return this.#byKey.size >= this.#keysMax;
   }
 
-  /** All that is remembered, oldest first. */
-  entries(): readonly Remembered[] {
-    return this.#queue.slice(this.#first).filter((it) => this.#byKey.get(it.key) === it);
+  /** All that is remembered now, oldest first. What is remembered or forgotten later does not reach it. */
+  capture(): Iterable<Remembered> {
+    const queued = this.#queue.view();
+    if (this.#replaced.size === 0) return queued;
+    const replaced = new Set(this.#replaced);
+    return { [Symbol.iterator]: () => Iterator.from(queued).filter((it) => !replaced.has(it)) };
   }
 
   /** Forgets what is due, up to a limit: what is then left of it counts as forgotten all the same. */
   forgetDue(nowMs: number): void {
-    const queue = this.#queue;
-    for (let left = IDEMPOTENCY_FORGOTTEN_PER_ENTRY_MAX; left > 0; left--) {
-      const oldest = queue[this.#first];
-      if (oldest === undefined || oldest.appliedMs + IDEMPOTENCY_TTL_MS > nowMs) break;
-      this.#first++;
-      // A due key that was used again has a newer place in the queue.
-      if (this.#byKey.get(oldest.key) === oldest) this.#drop(oldest);
-    }
-    if (this.#first > QUEUE_SLACK_MIN && this.#first * 2 > queue.length) {
-      this.#queue = queue.slice(this.#first);
-      this.#first = 0;
+    for (let left = IDEMPOTENCY_FORGOTTEN_PER_ENTRY_MAX; left > 0;) {
+      const { oldest } = this.#queue;
+      if (oldest === undefined || oldest.appliedMs + IDEMPOTENCY_TTL_MS > nowMs) return;
+      this.#queue.shift();
+      // Not counted: a replica that was restored from a snapshot does not have it in its queue.
+      if (this.#replaced.delete(oldest)) continue;
+      this.#drop(oldest);
+      left--;
     }
   }
 
@@ -82,10 +85,20 @@ export class Idempotency {
   /** Remembers a result under a key under which {@linkcode recall} finds nothing. */
   remember(remembered: Remembered): void {
     const former = this.#byKey.get(remembered.key);
-    if (former !== undefined) this.#drop(former);
+    if (former !== undefined) {
+      this.#drop(former);
+      this.#replaced.add(former);
+    }
     this.#byKey.set(remembered.key, remembered);
     this.#queue.push(remembered);
     addRemembered(this.#hash, remembered);
+  }
+
+  /** Takes over what a snapshot says is remembered, oldest first; false if the key was there before. */
+  restore(remembered: Remembered): boolean {
+    if (this.#byKey.get(remembered.key) !== undefined) return false;
+    this.remember(remembered);
+    return true;
   }
 
   #drop(remembered: Remembered): void {

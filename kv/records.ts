@@ -32,20 +32,22 @@ export class Records {
 
   /** Stores a record in the place of the key's former one. */
   put(record: StoredRecord): void {
-    const former = this.#engine.get(record.key);
+    const former = this.#engine.set(record);
     if (former !== undefined) this.#forget(former);
-    this.#engine.set(record);
-    addRecord(this.#hash, record);
-    if (record.expiresMs !== 0) this.#expiry.add(record.expiresMs, record.key);
+    this.#note(record);
+  }
+
+  /** Stores a record whose key is behind all others. */
+  append(record: StoredRecord): void {
+    this.#engine.append(record);
+    this.#note(record);
   }
 
   /** True if there was a record, due or not. */
   remove(key: EncodedKey): boolean {
-    const former = this.#engine.get(key);
-    if (former === undefined) return false;
-    this.#forget(former);
-    this.#engine.delete(key);
-    return true;
+    const former = this.#engine.delete(key);
+    if (former !== undefined) this.#forget(former);
+    return former !== undefined;
   }
 
   /** The keys due at `nowMs`, at most `limit`, by time and then by key. */
@@ -61,6 +63,11 @@ export class Records {
   /** When the first key is due that is still visible at `nowMs`; null if none is. */
   nextVisibleExpiryMs(nowMs: number): number | null {
     return this.#expiry.firstAfterMs(nowMs);
+  }
+
+  #note(record: StoredRecord): void {
+    addRecord(this.#hash, record);
+    if (record.expiresMs !== 0) this.#expiry.add(record.expiresMs, record.key);
   }
 
   #forget(former: StoredRecord): void {

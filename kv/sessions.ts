@@ -29,11 +29,28 @@ class Session implements SessionState {
   readonly id: number;
   lowWater = 0;
   activeMs: number;
-  readonly results = new Map<number, ApplyResult>();
+  results: Map<number, ApplyResult> = new Map();
+  /** A capture has the same map: it must not be changed any more, only replaced. */
+  #resultsCaptured = false;
 
   constructor(id: number, activeMs: number) {
     this.id = id;
     this.activeMs = activeMs;
+  }
+
+  capture(): SessionState {
+    this.#resultsCaptured = true;
+    const { id, lowWater, activeMs, results } = this;
+    return { id, lowWater, activeMs, results };
+  }
+
+  /** The results, to be changed. */
+  ownResults(): Map<number, ApplyResult> {
+    if (this.#resultsCaptured) {
+      this.results = new Map(this.results);
+      this.#resultsCaptured = false;
+    }
+    return this.results;
   }
 }
 
@@ -61,6 +78,27 @@ export class Sessions {
   /** The open sessions, the longest idle first. */
   entries(): IterableIterator<SessionState> {
     return this.#sessions.values();
+  }
+
+  /** The open sessions as they are now. Costs a step for each, none for their results. */
+  capture(): SessionState[] {
+    return Array.from(this.#sessions.values(), (session) => session.capture());
+  }
+
+  /** Takes over a session from a snapshot, the longest idle first; false if its id was there before. */
+  restore(id: number, lowWater: number, activeMs: number): boolean {
+    if (this.#sessions.has(id)) return false;
+    const session = new Session(id, activeMs);
+    session.lowWater = lowWater;
+    this.#sessions.set(id, session);
+    this.#nextCloseMs = Math.min(this.#nextCloseMs, activeMs + SESSION_TTL_MS);
+    return true;
+  }
+
+  /** Takes over one result of a restored session. */
+  restoreResult(id: number, sequence: number, result: ApplyResult): void {
+    this.#sessions.get(id)!.results.set(sequence, result);
+    addResult(this.#hash, ElementTag.SessionResult, id, sequence, result);
   }
 
   /** Closes the sessions that have been idle for too long. */
@@ -107,7 +145,7 @@ export class Sessions {
     nowMs: number,
   ): void {
     const session = this.#sessions.get(id)!;
-    session.results.set(sequence, result);
+    session.ownResults().set(sequence, result);
     addResult(this.#hash, ElementTag.SessionResult, id, sequence, result);
     if (lowWater > session.lowWater) this.#raise(session, lowWater);
     if (session.results.size > SESSION_RESULTS_MAX) this.#raise(session, middle(session.results));
@@ -116,7 +154,8 @@ export class Sessions {
 
   /** Moves the low water up; steps through whichever is fewer, the sequences between or the results. */
   #raise(session: Session, lowWater: number): void {
-    const { id, results } = session;
+    const { id } = session;
+    const results = session.ownResults();
     if (lowWater - session.lowWater <= results.size) {
       for (let sequence = session.lowWater; sequence < lowWater; sequence++) {
         this.#forget(id, results, sequence);

@@ -64,18 +64,61 @@ export interface StoreOptions {
   readonly idempotencyKeysMax?: number;
 }
 
+/**
+ * A store's state at one moment: the store goes on changing while it is read. It shares with the store
+ * what has not changed since; whoever is done with it drops it.
+ */
+export interface StoreCapture {
+  readonly timeMs: number;
+  readonly stateHash: StateHash;
+  /** Not to be changed. */
+  readonly records: Engine;
+  /** In no order that matters. */
+  readonly sessions: readonly SessionState[];
+  /** Oldest first. */
+  readonly remembered: Iterable<Remembered>;
+}
+
+/** What a store consists of, for who restores one (snapshot_reader.ts). */
+export interface StoreParts {
+  readonly hash: MultisetHash;
+  readonly records: Records;
+  readonly sessions: Sessions;
+  readonly idempotency: Idempotency;
+  index: number;
+  timeMs: number;
+}
+
+/** The parts of a store that has applied nothing. */
+export function emptyParts(options: StoreOptions): StoreParts {
+  const hash = new MultisetHash();
+  return {
+    hash,
+    records: new Records(options.engine ?? BTreeEngine.empty(), hash),
+    sessions: new Sessions(hash),
+    idempotency: new Idempotency(hash, options.idempotencyKeysMax),
+    index: 0,
+    timeMs: 0,
+  };
+}
+
 /** See the module. */
 export class Store {
-  readonly #hash = new MultisetHash();
+  readonly #hash: MultisetHash;
   readonly #records: Records;
-  readonly #sessions = new Sessions(this.#hash);
+  readonly #sessions: Sessions;
   readonly #idempotency: Idempotency;
-  #index = 0;
-  #timeMs = 0;
+  #index: number;
+  #timeMs: number;
 
-  constructor(options: StoreOptions = {}) {
-    this.#records = new Records(options.engine ?? BTreeEngine.empty(), this.#hash);
-    this.#idempotency = new Idempotency(this.#hash, options.idempotencyKeysMax);
+  /** @param parts taken over; options say nothing then. */
+  constructor(options: StoreOptions = {}, parts: StoreParts = emptyParts(options)) {
+    this.#hash = parts.hash;
+    this.#records = parts.records;
+    this.#sessions = parts.sessions;
+    this.#idempotency = parts.idempotency;
+    this.#index = parts.index;
+    this.#timeMs = parts.timeMs;
   }
 
   /** The index of the last entry applied. */
@@ -158,6 +201,20 @@ export class Store {
     return { index: this.#index, hash: hash.toHex() };
   }
 
+  /**
+   * The state as it is now, for a snapshot. Costs a step for each open session, and none for records,
+   * results or idempotency keys; what is written while a capture is alive costs a copy at first touch.
+   */
+  capture(): StoreCapture {
+    return {
+      timeMs: this.#timeMs,
+      stateHash: this.hash(),
+      records: this.#records.engine.clone(),
+      sessions: this.#sessions.capture(),
+      remembered: this.#idempotency.capture(),
+    };
+  }
+
   /** All records in key order, those that are due but not yet removed included. */
   records(visit: (record: StoredRecord) => boolean): void {
     this.#records.engine.scan("" as EncodedKey, null, false, visit);
@@ -170,7 +227,7 @@ export class Store {
 
   /** What is remembered under idempotency keys, oldest first. */
   remembered(): readonly Remembered[] {
-    return this.#idempotency.entries();
+    return [...this.#idempotency.capture()];
   }
 
   #housekeeping(index: number): readonly Change[] {
