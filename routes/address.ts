@@ -67,6 +67,12 @@ export function keyOfPath(request: Request): EncodedKey {
   return keyOfParts(keyParts(rawPath(request).slice(KEY_MOUNT.length), "bad-key"));
 }
 
+/** What stands behind the last slash of a request's path, decoded; null if that is not well formed. */
+export function lastPartOfPath(request: Request): string | null {
+  const path = rawPath(request);
+  return percentDecoded(path.slice(path.lastIndexOf("/") + 1));
+}
+
 /**
  * Encodes a key of at most `KEY_BYTES_MAX` bytes.
  *

@@ -6,7 +6,7 @@
  * @module
  */
 import { type Context, Hono } from "hono";
-import type { KvService } from "../actors/service.ts";
+import type { ClusterService, KvService } from "../actors/service.ts";
 import { routedPath } from "./address.ts";
 import { atomicRoutes } from "./atomic.ts";
 import { clusterRoutes } from "./cluster.ts";
@@ -19,6 +19,7 @@ import { Replies } from "./reply.ts";
 
 export interface AppOptions {
   readonly service: KvService;
+  readonly cluster: ClusterService;
   /** Takes a line for each request that failed for a reason that is no outcome: a defect. */
   readonly log: (text: string) => void;
 }
@@ -30,13 +31,15 @@ const METHODS = ["GET", "PUT", "POST", "DELETE"];
  *
  * @example
  * ```ts
- * Deno.serve({ port: 8001 }, createApp({ service: node.service, log: console.error }).fetch);
+ * const { service, cluster } = node;
+ * Deno.serve({ port: 8001 }, createApp({ service, cluster, log: console.error }).fetch);
  * ```
  */
-export function createApp({ service, log }: AppOptions): Hono {
+export function createApp({ service, cluster, log }: AppOptions): Hono {
   // Ids of two nodes, or of two runs of one, must not meet in a log.
   const run = crypto.randomUUID().slice(0, 8);
-  const door: Door = { service, replies: new Replies(`${service.status().node}-${run}-`) };
+  const replies = new Replies(`${service.status().node}-${run}-`);
+  const door: Door = { service, cluster, replies };
   const app = new Hono({ getPath: routedPath });
   app.route("/", kvRoutes(door));
   app.route("/", listRoutes(door));

@@ -1,6 +1,5 @@
 /**
- * Reads an atomic write out of parsed JSON, strictly: an unknown field is refused, since a misspelt
- * `expireIn` or `versionstamp` must not be dropped in silence.
+ * Reads an atomic write out of parsed JSON, strictly.
  *
  * @module
  */
@@ -11,12 +10,11 @@ import { v8Value } from "../kv/value_codec.ts";
 import { InvalidKey } from "../kv/key_codec.ts";
 import { InvalidVersionstamp, parseVersionstamp } from "../kv/versionstamp.ts";
 import { keyOfParts } from "./address.ts";
+import { type Fields, fieldsOf } from "./fields.ts";
 import { EXPIRE_IN_MS_MAX } from "./limits.ts";
 import { HttpProblem } from "./problem.ts";
 import { isDecimal } from "./tagged.ts";
 import { isShownEncoding, SHOWN_ENCODINGS, takeU64, takeValue } from "./value_json.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The fields of each type of mutation, beside `type` and `key`. */
 const MUTATION_FIELDS: Readonly<Record<Mutation["type"], readonly string[]>> = {
@@ -170,22 +168,6 @@ function listOf(fields: Fields, name: string, max: number): readonly unknown[] {
     throw new HttpProblem("too-large", `${name} has ${list.length} items; the limit is ${max}.`);
   }
   return list;
-}
-
-/** An object's own members, all of them among `known` unless that is null. */
-function fieldsOf(json: unknown, what: string, known: readonly string[] | null): Fields {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new HttpProblem("bad-request", `${what} is not an object.`);
-  }
-  for (const name of known === null ? [] : Object.keys(json)) {
-    if (!known?.includes(name)) {
-      throw new HttpProblem(
-        "bad-request",
-        `${what} has the unknown field ${JSON.stringify(name)}; known: ${known?.join(", ")}.`,
-      );
-    }
-  }
-  return json as Fields;
 }
 
 function isMutationType(type: unknown): type is Mutation["type"] {

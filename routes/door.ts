@@ -1,17 +1,17 @@
 /**
- * What every door holds: the service behind it and how it answers; and the little that doors share.
+ * What every door holds: the services behind it and how it answers; and the little that doors share.
  *
  * @module
  */
-import type { KvService, WriteResult } from "../actors/service.ts";
+import type { ClusterService, KvService, WriteResult } from "../actors/service.ts";
 import type { AtomicWrite } from "../kv/types.ts";
 import { checkAtomicWrite, InvalidWrite, LimitExceeded } from "../kv/validate.ts";
-import type { Query } from "./address.ts";
 import { HttpProblem, problemOfRefusal } from "./problem.ts";
 import type { Replies } from "./reply.ts";
 
 export interface Door {
   readonly service: KvService;
+  readonly cluster: ClusterService;
   readonly replies: Replies;
 }
 
@@ -45,15 +45,4 @@ function checkLimits(write: AtomicWrite): void {
     }
     throw error;
   }
-}
-
-/**
- * The consistency that a read asks for. There is one mode so far.
- *
- * @throws {HttpProblem} `bad-query`.
- */
-export function checkConsistency(query: Query): "linearizable" {
-  const mode = query.get("consistency");
-  if (mode === undefined || mode === "linearizable") return "linearizable";
-  throw new HttpProblem("bad-query", "consistency takes linearizable, which is the default.");
 }

@@ -11,7 +11,8 @@ import { formatVersionstamp } from "../kv/versionstamp.ts";
 import { integerParameter, KEY_MOUNT, keyOfPath, queryOf, routedPath } from "./address.ts";
 import { isJsonBody, parseJson, readBody } from "./body.ts";
 import { idempotencyKey, isUnmodified, refuseHeader, writeChecks } from "./conditions.ts";
-import { checkConsistency, type Door, submit } from "./door.ts";
+import { CONSISTENCY_PARAMETERS, consistencyOf, served, servedHeaders } from "./consistency.ts";
+import { type Door, submit } from "./door.ts";
 import {
   BODY_BYTES_MAX,
   EXPIRE_IN_MS_MAX,
@@ -58,15 +59,20 @@ async function remove(door: Door, request: Request): Promise<Response> {
 
 async function get(door: Door, request: Request): Promise<Response> {
   const key = keyOfPath(request);
-  const consistency = checkConsistency(queryOf(request, ["consistency"]));
+  const consistency = consistencyOf(queryOf(request, CONSISTENCY_PARAMETERS));
   refuseHeader(request.headers, "if-match");
   const read = await door.service.read({ type: "get", keys: [key] }, consistency);
+  const headers = servedHeaders(consistency, read);
   const entry = read.results[0][0];
-  if (entry === null) throw new HttpProblem("not-found", "The store holds nothing under this key.");
+  if (entry === null) {
+    const detail = "The store holds nothing under this key.";
+    throw new HttpProblem("not-found", detail, headers ?? {});
+  }
   const versionstamp = formatVersionstamp(entry.versionstamp);
-  return isUnmodified(request.headers, versionstamp)
+  const response = isUnmodified(request.headers, versionstamp)
     ? door.replies.notModified(request, versionstamp)
     : door.replies.value(request, versionstamp, entry.value);
+  return served(response, headers);
 }
 
 async function write(door: Door, request: Request, mutation: Mutation): Promise<Response> {

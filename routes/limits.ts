@@ -14,6 +14,15 @@ export const TAGGED_VALUE_DEPTH_MAX = 3 * VALUE_DEPTH_MAX + 1;
 export const ATOMIC_DEPTH_MAX = 3 + TAGGED_VALUE_DEPTH_MAX;
 /** How far ahead an expiry may lie: some 4,400 years. */
 export const EXPIRE_IN_MS_MAX = 2 ** 47;
+/** The largest `maxStalenessMs`, likewise. */
+export const STALENESS_MS_MAX = 2 ** 47;
+/** Bytes of the body of an operator's request: a member's id, addresses and role. */
+export const ADMIN_BODY_BYTES_MAX = 4096;
+/** Levels of JSON in it. */
+export const ADMIN_DEPTH_MAX = 1;
+/** Characters of a member's URL: a host name has 253 at most. */
+export const ORIGIN_CHARS_MAX = 300;
+export const PORT_MAX = 65_535;
 /** Entries in one page of a list, unless told. */
 export const LIST_LIMIT_DEFAULT = 100;
 /** Characters of JSON in one page of a list. The entry that passes it is the page's last. */
@@ -24,5 +33,5 @@ export const BIGINT_DIGITS_MAX = 157_827;
 export const REQUEST_ID_CHARS_MAX = 128;
 /** What `Retry-After` says when a new leader or a free queue is a matter of moments. */
 export const RETRY_SOON_S = 1;
-/** What `Retry-After` says when room comes only as remembered idempotency keys expire. */
+/** What `Retry-After` says when room comes only as idempotency keys expire, or a disk is cleared. */
 export const RETRY_LATER_S = 10;

@@ -24,7 +24,8 @@ import {
   routedPath,
   switchParameter,
 } from "./address.ts";
-import { checkConsistency, type Door } from "./door.ts";
+import { CONSISTENCY_PARAMETERS, consistencyOf, served, servedHeaders } from "./consistency.ts";
+import type { Door } from "./door.ts";
 import { LIST_CHARS_MAX, LIST_LIMIT_DEFAULT } from "./limits.ts";
 import { HttpProblem } from "./problem.ts";
 import { showValue } from "./value_json.ts";
@@ -37,7 +38,7 @@ const PARAMETERS = [
   "reverse",
   "cursor",
   "keysOnly",
-  "consistency",
+  ...CONSISTENCY_PARAMETERS,
 ];
 
 /** The door to ranges of keys. */
@@ -49,7 +50,7 @@ export function listRoutes(door: Door): Hono {
 
 async function list(door: Door, request: Request): Promise<Response> {
   const query = queryOf(request, PARAMETERS);
-  const consistency = checkConsistency(query);
+  const consistency = consistencyOf(query);
   const limit = integerParameter(query, "limit", 1, READ_ENTRIES_MAX) ?? LIST_LIMIT_DEFAULT;
   const reverse = switchParameter(query, "reverse");
   const keysOnly = switchParameter(query, "keysOnly");
@@ -60,7 +61,8 @@ async function list(door: Door, request: Request): Promise<Response> {
   );
   // Ranges never hold null.
   const entries = read.results[0] as readonly StoredEntry[];
-  return door.replies.json(request, 200, page(entries, limit, keysOnly));
+  const response = door.replies.json(request, 200, page(entries, limit, keysOnly));
+  return served(response, servedHeaders(consistency, read));
 }
 
 /** The keys that `prefix`, `start` and `end` select, as Deno KV's selectors do. */

@@ -7,7 +7,17 @@
  *
  * @module
  */
-import { Draining, NoLeader, NotServing, OutcomeUnknown, Overloaded } from "../actors/outcomes.ts";
+import {
+  AdminRefused,
+  Draining,
+  NoLeader,
+  NotCaughtUp,
+  NotServing,
+  OutcomeUnknown,
+  Overloaded,
+  StorageExhausted,
+  TooStale,
+} from "../actors/outcomes.ts";
 import type { RefusalCode } from "../kv/types.ts";
 import { RETRY_LATER_S, RETRY_SOON_S } from "./limits.ts";
 
@@ -29,8 +39,20 @@ export const PROBLEMS = {
   "sum-type-mismatch": { status: 400, title: "The stored value is of another type" },
   "sum-out-of-range": { status: 400, title: "The result lies outside its bounds" },
   "not-found": { status: 404, title: "There is no such key" },
+  "unknown-member": { status: 404, title: "There is no such member" },
   "no-such-route": { status: 404, title: "There is nothing at this address" },
   "method-not-allowed": { status: 405, title: "The address does not take this method" },
+  "member-exists": { status: 409, title: "The member is there already" },
+  "address-in-use": { status: 409, title: "Another member has this address" },
+  "last-voter": { status: 409, title: "Nobody would be left to vote" },
+  "change-in-progress": { status: 409, title: "Another change of members is in progress" },
+  "wrong-cluster": { status: 409, title: "This is another cluster" },
+  "transfer-in-progress": { status: 409, title: "Leadership is being transferred" },
+  "not-a-voter": { status: 409, title: "The member does not vote" },
+  "target-unreachable": { status: 409, title: "The member cannot be reached" },
+  "target-lagging": { status: 409, title: "The member lags too far behind" },
+  "transfer-failed": { status: 409, title: "The member did not take over in time" },
+  "snapshot-in-progress": { status: 409, title: "A snapshot is being taken" },
   "precondition-failed": { status: 412, title: "The precondition does not hold" },
   "too-large": { status: 413, title: "The request is too large" },
   "unsupported-media-type": { status: 415, title: "The body is in a form that is not taken here" },
@@ -43,12 +65,23 @@ export const PROBLEMS = {
   "overloaded": { status: 503, title: "The node has too much to do", retryAfterS: RETRY_SOON_S },
   "draining": { status: 503, title: "The node is shutting down", retryAfterS: RETRY_SOON_S },
   "not-serving": { status: 503, title: "The node cannot serve now", retryAfterS: RETRY_SOON_S },
+  "too-stale": {
+    status: 503,
+    title: "The replica's state may be too old",
+    retryAfterS: RETRY_SOON_S,
+  },
+  "not-caught-up": {
+    status: 503,
+    title: "The replica has not caught up in time",
+    retryAfterS: RETRY_SOON_S,
+  },
+  "storage-full": { status: 503, title: "The node's disk is full", retryAfterS: RETRY_LATER_S },
   "idempotency-full": {
     status: 503,
     title: "The store remembers as many idempotency keys as it can",
     retryAfterS: RETRY_LATER_S,
   },
-  "outcome-unknown": { status: 504, title: "Whether the write was applied is not known" },
+  "outcome-unknown": { status: 504, title: "Whether it was done is not known" },
 } as const satisfies Record<string, Kind>;
 
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -81,6 +114,25 @@ export function problemOf(error: unknown): HttpProblem | null {
   }
   if (error instanceof NotServing) {
     return new HttpProblem("not-serving", "The replica is not running; nothing was done.");
+  }
+  if (error instanceof AdminRefused) return new HttpProblem(error.reason, error.message);
+  if (error instanceof TooStale) {
+    return new HttpProblem(
+      "too-stale",
+      "This replica cannot vouch that its state is as fresh as maxStalenessMs asks.",
+    );
+  }
+  if (error instanceof NotCaughtUp) {
+    return new HttpProblem(
+      "not-caught-up",
+      "This replica had not applied what min names when the deadline passed.",
+    );
+  }
+  if (error instanceof StorageExhausted) {
+    return new HttpProblem(
+      "storage-full",
+      "The node's disk is full, and it takes nothing but deletes; nothing was done.",
+    );
   }
   if (error instanceof OutcomeUnknown) {
     return new HttpProblem(

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Backup } from "../actors/service.ts";
 import { type Value, ValueEncoding } from "../kv/types.ts";
 import { REQUEST_ID_CHARS_MAX } from "./limits.ts";
 import { type HttpProblem, problemBody, PROBLEMS, retryAfterS } from "./problem.ts";
@@ -132,6 +133,23 @@ export class Replies {
         "cache-control": REVALIDATE_UNCHANGED,
         "x-content-type-options": "nosniff",
         "x-request-id": this.idOf(request),
+      },
+    });
+  }
+
+  /** A copy of the whole state, or (null) what can be said of one before there is any. */
+  backup(request: Request, copy: Backup | null): Response {
+    return new Response(copy?.body ?? null, {
+      headers: {
+        "content-type": "application/vnd.kvorum.backup",
+        "cache-control": "no-store, no-transform",
+        "x-content-type-options": "nosniff",
+        "x-request-id": this.idOf(request),
+        ...(copy === null ? NO_HEADERS : {
+          "content-disposition": `attachment; filename="kvorum-${copy.stateHash.index}.backup"`,
+          "x-kvorum-index": String(copy.stateHash.index),
+          "x-kvorum-state-hash": copy.stateHash.hash,
+        }),
       },
     });
   }
