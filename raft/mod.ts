@@ -7,12 +7,12 @@
  *
  * @example One node on its own
  * ```ts
- * import { createCore, logIndex, nodeId, step, term } from "./mod.ts";
+ * import { configurationOf, createCore, logIndex, nodeId, step, term } from "./mod.ts";
  *
  * const id = nodeId("n1");
  * const core = createCore({
  *   id,
- *   configuration: { voters: [id], votersOutgoing: [], learners: [], promoting: [], addresses: [] },
+ *   configuration: configurationOf([id]),
  *   hardState: { term: term(0), vote: null, commit: logIndex(0) },
  *   log: { entries: [], baseIndex: logIndex(0), baseTerm: term(0) },
  *   snapshot: null,
@@ -24,6 +24,14 @@
  *
  * @module
  */
+export {
+  type ConfigurationAt,
+  configurationOf,
+  isConfigurationCommitted,
+  isJoint,
+  latestConfiguration,
+} from "./configuration.ts";
+export { decodeConfiguration, encodeConfiguration } from "./configuration_codec.ts";
 export { type Core, type CoreOptions, createCore, recovered } from "./core.ts";
 export type { Effect, Input } from "./effect.ts";
 export { freshness } from "./freshness.ts";

@@ -10,6 +10,7 @@
  */
 import {
   checkInvariants,
+  configurationOf,
   type Core,
   createCore,
   type Effect,
@@ -145,7 +146,7 @@ export class Cluster {
   read(node: Node): void {
     const id = node.readsNext++;
     this.oracle.readAsked(node.id, id);
-    node.inbox.push({ type: "read", id });
+    node.inbox.push({ type: "read", id, lease: false });
   }
 
   #below(bound: number): number {
@@ -249,13 +250,10 @@ export class Cluster {
     node.core = createCore({
       ...LIMITS,
       id: node.id,
-      configuration: {
-        voters: this.nodes.map(({ id }) => id),
-        votersOutgoing: [],
-        learners: [],
-      },
+      configuration: configurationOf(this.nodes.map(({ id }) => id)),
       hardState: disk.hardState,
-      log: { entries: disk.entries },
+      log: { entries: disk.entries, baseIndex: logIndex(0), baseTerm: term(0) },
+      snapshot: null,
       seed: this.#below(2 ** 32),
       damaged: disk.damaged,
     });
