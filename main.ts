@@ -9,9 +9,14 @@
  */
 import { type Node, type NodeEvent, startNode } from "./actors/node.ts";
 import { systemEnv } from "./actors/env.ts";
-import { ConfigError, type NodeConfig, resolveNodeConfig } from "./cli/config.ts";
+import { UsageError } from "./cli/args.ts";
+import { type NodeConfig, resolveNodeConfig } from "./cli/config.ts";
 import { EXIT_FAILED, EXIT_FENCED, EXIT_OK, EXIT_USAGE } from "./cli/exit_codes.ts";
-import { GROUP_DEFAULT, InvariantError, nodeId } from "./raft/types.ts";
+import { prepareStart, type Start } from "./cli/node_start.ts";
+import { type MembersFile, writeMembersFile } from "./cli/members_file.ts";
+import { pause } from "./cli/pause.ts";
+import { hostAndPort, type Peer } from "./cli/peers.ts";
+import { GROUP_DEFAULT, InvariantError, type MemberAddress, nodeId } from "./raft/types.ts";
 import { createApp } from "./routes/app.ts";
 import { refuseVolatileKv } from "./storage/disk.ts";
 import { openKvLogStore } from "./storage/kv_log_store.ts";
@@ -21,6 +26,10 @@ import { createTcpTransport } from "./transport/tcp.ts";
 
 /** How long a stopping node goes on with the requests that it has taken. */
 const DRAIN_MS = 5000;
+/** A stopping node goes on taking requests until there was none for so long… */
+const QUIET_MS = 100;
+/** …or for so long altogether: its clients are told to go elsewhere with each answer. */
+const QUIET_MAX_MS = 1000;
 
 type Level = "info" | "warn" | "error";
 
@@ -29,34 +38,14 @@ function log(level: Level, text: string): void {
   console.error(`${new Date().toISOString()} ${level.padEnd(5)} ${text}`);
 }
 
-/** The cluster's id where none was given: the same for all nodes that were given the same founders. */
-async function deriveClusterId(config: NodeConfig): Promise<string> {
-  const founders = config.peers.map((peer) => `${peer.id}=${peer.peerHost}:${peer.peerPort}`)
-    .sort();
-  const bytes = new TextEncoder().encode(founders.join(","));
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  digest[6] = digest[6] & 0x0f | 0x80; // UUID version 8, "custom" (RFC 9562)
-  digest[8] = digest[8] & 0x3f | 0x80;
-  const hex = Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0"));
-  return hex.join("").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
-function start(config: NodeConfig, clusterId: string): Node {
+function start(config: NodeConfig, { clusterId, founders, seeds }: Start): Node {
   const env = systemEnv();
   const id = nodeId(config.id);
-  const peers = new Map(
-    config.peers.filter((peer) => peer.id !== config.id)
-      .map((peer) => [nodeId(peer.id), { hostname: peer.peerHost, port: peer.peerPort }]),
-  );
   return startNode({
     id,
     clusterId,
-    members: config.peers.map((peer) => ({
-      id: peer.id,
-      url: peer.url,
-      peer: `${peer.peerHost}:${peer.peerPort}`,
-      role: "voter",
-    })),
+    founders: founders.map(memberAddress),
+    seeds: seeds.map((seed) => ({ ...seed, id: nodeId(seed.id) })),
     env,
     openLog: () =>
       openKvLogStore({
@@ -64,18 +53,40 @@ function start(config: NodeConfig, clusterId: string): Node {
         group: GROUP_DEFAULT,
         identity: { clusterId, nodeId: config.id },
       }),
-    openTransport: (boot, onEvent) =>
+    openTransport: (boot, onEvent, acceptUnknown) =>
       createTcpTransport({
         self: id,
         clusterId,
         boot,
         listen: { hostname: config.host, port: config.peerPort },
-        peers,
+        peers: new Map(),
         env,
         onEvent,
+        acceptUnknown,
       }),
-    onEvent: logNode,
+    onEvent: (event) => {
+      logNode(event);
+      if (event.type !== "configuration") return;
+      noteMembers(config.data, {
+        clusterId,
+        joined: founders.length === 0,
+        members: event.configuration.addresses,
+      });
+    },
   });
+}
+
+/** The log has the members, too: a disk that is full must not end the node here. */
+function noteMembers(directory: string, content: MembersFile): void {
+  try {
+    writeMembersFile(directory, content);
+  } catch (error) {
+    log("warn", `cannot note the members in ${directory}: ${describe(error)}`);
+  }
+}
+
+function memberAddress(peer: Peer): MemberAddress {
+  return { id: nodeId(peer.id), url: peer.url, peer: hostAndPort(peer.peerHost, peer.peerPort) };
 }
 
 function logNode(event: NodeEvent): void {
@@ -87,6 +98,14 @@ function logNode(event: NodeEvent): void {
     case "role":
       log("info", `${event.role} in term ${event.term}, leader ${event.leader ?? "unknown"}`);
       return;
+    case "configuration": {
+      const { voters, votersOutgoing, learners } = event.configuration;
+      const leaving = votersOutgoing.filter((id) => !voters.includes(id));
+      const parts = [["voters", voters], ["leaving", leaving], ["learners", learners]] as const;
+      const text = parts.filter(([, ids]) => ids.length > 0).map(([what, ids]) => `${what} ${ids}`);
+      log("info", `the members: ${text.join("; ")}`);
+      return;
+    }
     case "repaired":
       log("info", "the log holds again all that this node had acknowledged");
       return;
@@ -160,28 +179,82 @@ async function main(): Promise<number> {
   refuseVolatileKv(Deno.env.get("DENO_KV_DB_MODE"));
   // Before the data is opened, which fences off whoever may be serving it well.
   for (const port of [config.port, config.peerPort]) checkPort(config.host, port);
-  const clusterId = config.clusterId ?? await deriveClusterId(config);
   const stop = stopRequested(config);
-  const node = start(config, clusterId);
-  const app = createApp({ service: node.service, log: (text) => log("error", text) });
+  const stopped = new AbortController();
+  void stop.then(() => stopped.abort());
+  const prepared = await prepareStart(config, (text) => log("info", text), stopped.signal);
+  if (prepared === null) return EXIT_OK;
+  const node = start(config, prepared);
+  const app = createApp({
+    service: node.service,
+    cluster: node.service,
+    log: (text) => log("error", text),
+  });
+  const doors = new Doors(app.fetch);
   const server = Deno.serve({
     hostname: config.host,
     port: config.port,
     onListen: ({ hostname, port }) =>
-      log("info", `${config.id} listens on http://${hostname}:${port}, cluster ${clusterId}`),
-  }, app.fetch);
+      log(
+        "info",
+        `${config.id} listens on http://${hostname}:${port}, cluster ${prepared.clusterId}`,
+      ),
+  }, (request) => doors.answer(request));
   const code = await Promise.race([
-    stop.then((why) => {
+    stop.then(async (why) => {
       log("info", `stopping: ${why}`);
+      doors.sendAway();
+      await node.retire();
+      await doors.quiet();
       return EXIT_OK;
     }),
     node.ended.then(exitCodeOf),
   ]);
-  node.drain();
   const endMs = performance.now() + DRAIN_MS;
   await Promise.race([server.shutdown(), new Promise((end) => setTimeout(end, DRAIN_MS))]);
+  node.drain();
   await node.stop(Math.max(0, endMs - performance.now()));
   return code;
+}
+
+/** The node's HTTP server as its clients see it come to its end. */
+class Doors {
+  readonly #handle: (request: Request) => Response | Promise<Response>;
+  #closing = false;
+  #lastMs = 0;
+
+  constructor(handle: (request: Request) => Response | Promise<Response>) {
+    this.#handle = handle;
+  }
+
+  answer(request: Request): Response | Promise<Response> {
+    return this.#closing ? this.#answerLast(request) : this.#handle(request);
+  }
+
+  /** From now on every answer tells its client not to use the connection again. */
+  sendAway(): void {
+    this.#closing = true;
+    this.#lastMs = performance.now();
+  }
+
+  /** Resolves once nobody asks any more, so that closing the connections cuts no request off. */
+  async quiet(): Promise<void> {
+    const { signal } = new AbortController();
+    const endMs = performance.now() + QUIET_MAX_MS;
+    for (;;) {
+      const nowMs = performance.now();
+      const leftMs = Math.min(this.#lastMs + QUIET_MS, endMs) - nowMs;
+      if (leftMs <= 0) return;
+      await pause(leftMs, signal);
+    }
+  }
+
+  async #answerLast(request: Request): Promise<Response> {
+    this.#lastMs = performance.now();
+    const response = await this.#handle(request);
+    response.headers.set("connection", "close");
+    return response;
+  }
 }
 
 /** Ends the process where another one could do better; where none could, stays to say why. */
@@ -196,5 +269,5 @@ try {
   Deno.exit(await main());
 } catch (error) {
   log("error", describe(error));
-  Deno.exit(error instanceof ConfigError ? EXIT_USAGE : EXIT_FAILED);
+  Deno.exit(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED);
 }

@@ -25,6 +25,17 @@ export const PORTS_BLOCKED: ReadonlySet<number> = new Set(
     .concat([6679, 6697, 10080]),
 );
 
+/** A node that joins asks again after so long. */
+export const JOIN_PAUSE_MS = 500;
+/** One round of its questions takes at most so long. */
+export const JOIN_CALL_MS = 10_000;
+/** So long `deno task node` waits for the cluster to join, if the node has no data to go on with. */
+export const JOIN_WAIT_MS = 30_000;
+/** And so long if it has. */
+export const JOIN_GLANCE_MS = 2000;
+/** While it is no member yet, a node looks so often who is one. */
+export const SEEDS_REFRESH_MS = 1000;
+
 /** The launcher asks the nodes so often whether they serve. */
 export const READY_POLL_MS = 50;
 /** One such question takes at most so long: a paused node accepts connections but never answers. */

@@ -52,7 +52,12 @@ export const rooms: Readonly<Record<string, Room>> = {
     packages: ["hono", "node"],
   },
   client: { imports: [], importsTypes: [], packages: [] },
-  cli: { imports: ["client"], importsTypes: [], packages: ["@std/cli", "node"] },
+  cli: {
+    // Speaks HTTP only, but for what is done to a stopped node's data.
+    imports: ["client", "storage/offline.ts", "storage/disk.ts", "kv/backup_file.ts"],
+    importsTypes: [],
+    packages: ["@std/cli", "node"],
+  },
   std: { imports: [], importsTypes: [], packages: ["node"] },
   "main.ts": {
     imports: anyRoom.filter((room) => room !== "main.ts"),

@@ -7,6 +7,7 @@
  * @module
  */
 import { UsageError } from "../args.ts";
+import { replaceFile } from "../durable_file.ts";
 import { CLUSTER_SIZE_MAX } from "../limits.ts";
 
 const CLUSTER_FILE = "cluster.json";
@@ -81,22 +82,8 @@ export class DataDirectory implements Disposable {
   }
 
   #writeClusterFile(content: ClusterFile): void {
-    const path = `${this.#path}/${CLUSTER_FILE}`;
-    const temporary = `${path}.new`;
-    const file = Deno.createSync(temporary);
-    try {
-      const bytes = new TextEncoder().encode(`${JSON.stringify(content, null, 2)}\n`);
-      for (let written = 0; written < bytes.length;) {
-        written += file.writeSync(bytes.subarray(written));
-      }
-      file.syncSync();
-    } finally {
-      file.close();
-    }
-    Deno.renameSync(temporary, path);
-    // The rename itself is durable only once the directory is.
-    using directory = Deno.openSync(this.#path);
-    directory.syncSync();
+    const text = `${JSON.stringify(content, null, 2)}\n`;
+    replaceFile(`${this.#path}/${CLUSTER_FILE}`, new TextEncoder().encode(text));
   }
 
   #deleteNodes(): void {

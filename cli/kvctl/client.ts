@@ -26,11 +26,33 @@ export class CallFailed extends Error {
 
 /** One request, to whichever node takes it. */
 export interface Call {
-  readonly method: "GET" | "PUT" | "DELETE";
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** Path and query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array<ArrayBuffer>;
+  /**
+   * For a request that must not be sent again once it may have done its work: where to see whether it
+   * has, as the rest of a sentence. All others must be harmless when they are done twice: reads, and writes
+   * under an `idempotency-key`.
+   */
+  readonly lookAt?: string;
+}
+
+/** A request whose body is JSON. */
+export function jsonCall(
+  method: "POST" | "DELETE",
+  path: string,
+  body: unknown,
+  lookAt?: string,
+): Call {
+  return {
+    method,
+    path,
+    headers: { "content-type": "application/json" },
+    body: new TextEncoder().encode(JSON.stringify(body)),
+    lookAt,
+  };
 }
 
 /** An answer with a status of 200 to 299. */
@@ -75,11 +97,20 @@ export class ClusterClient {
 
   /**
    * Asks the nodes in turn, for as long as the timeout allows, until one gives an answer that is not
-   * the node's own failure (a status from 500, or no answer). A call with a body or the method DELETE must carry an `idempotency-key`.
+   * the node's own failure (a status from 500, or no answer).
    *
    * @throws {CallFailed}
    */
-  async call(call: Call): Promise<Answer> {
+  call(call: Call): Promise<Answer> {
+    return this.#inTurn(call, readAnswer);
+  }
+
+  /** The same for an answer that is read as it comes, which the timeout bounds up to its head only. */
+  open(call: Call): Promise<Response> {
+    return this.#inTurn(call, (response) => Promise.resolve(response));
+  }
+
+  async #inTurn<T>(call: Call, take: (response: Response) => Promise<T>): Promise<T> {
     const endMs = performance.now() + this.timeoutMs;
     const failures = new Map<string, Passing>();
     let mayHaveWorked = false;
@@ -87,14 +118,19 @@ export class ClusterClient {
     for (;;) {
       let retryAfterMs = 0;
       for (let i = 0; i < this.urls.length; i++) {
-        // A node that takes the request and never answers (paused, cut off) must leave time to ask others.
-        const attemptMs = (endMs - performance.now()) / (this.urls.length - i);
+        const leftMs = endMs - performance.now();
+        // A node that takes the request and never answers (paused, cut off) must leave time to ask others,
+        // if others may be asked then.
+        const attemptMs = call.lookAt === undefined ? leftMs / (this.urls.length - i) : leftMs;
         if (attemptMs <= 0) break;
         const url = this.urls[this.#current];
-        const outcome = await attempt(url, call, attemptMs);
-        if (!("why" in outcome)) return outcome;
+        const outcome = await attempt(url, call, attemptMs, take);
+        if ("taken" in outcome) return outcome.taken;
         failures.set(url, outcome);
         mayHaveWorked ||= outcome.mayHaveWorked;
+        if (mayHaveWorked && call.lookAt !== undefined) {
+          throw gaveUp(call, failures, true, this.timeoutMs);
+        }
         retryAfterMs = Math.max(retryAfterMs, outcome.retryAfterMs);
         this.#current = (this.#current + 1) % this.urls.length;
       }
@@ -120,15 +156,20 @@ function gaveUp(
     const message = `no node could serve it within ${timeoutMs} ms; nothing was done: ${list}`;
     return new CallFailed("unavailable", null, message);
   }
+  const key = call.headers?.["idempotency-key"];
+  const next = key === undefined
+    ? `${call.lookAt ?? "a second try"} shows it`
+    : `The same command with --idempotency-key ${key} finds out and does it once at most`;
   return new CallFailed(
     "outcome-unknown",
     null,
     `no node could say within ${timeoutMs} ms whether it was done: ${list}. It may have been, or still ` +
-      `be. The same command with --idempotency-key ${
-        call.headers?.["idempotency-key"]
-      } finds out ` +
-      "and does it once at most",
+      `be. ${next}`,
   );
+}
+
+async function readAnswer(response: Response): Promise<Answer> {
+  return { headers: response.headers, body: await response.bytes() };
 }
 
 /**
@@ -136,7 +177,12 @@ function gaveUp(
  *
  * @throws {CallFailed} for a refusal that any node would repeat.
  */
-async function attempt(url: string, call: Call, timeoutMs: number): Promise<Answer | Passing> {
+async function attempt<T>(
+  url: string,
+  call: Call,
+  timeoutMs: number,
+  take: (response: Response) => Promise<T>,
+): Promise<{ readonly taken: T } | Passing> {
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), timeoutMs);
   try {
@@ -147,9 +193,8 @@ async function attempt(url: string, call: Call, timeoutMs: number): Promise<Answ
       redirect: "manual",
       signal: limit.signal,
     });
-    const body = await response.bytes();
-    if (response.ok) return { headers: response.headers, body };
-    const problem = readProblem(response.status, body);
+    if (response.ok) return { taken: await take(response) };
+    const problem = readProblem(response.status, await response.bytes());
     if (response.status >= 500) {
       return {
         why: `answered ${problem.message}`,

@@ -1,0 +1,90 @@
+/**
+ * What a node must know before it opens its log: which cluster it is of, who founded it, whom to talk to
+ * until the log says who the members are. A node that joins asks for that, and to be taken in.
+ *
+ * @module
+ */
+import { ConfigError, type NodeConfig } from "./config.ts";
+import { joinCluster, type Target } from "./join.ts";
+import { ClusterClient } from "./kvctl/client.ts";
+import { JOIN_CALL_MS } from "./limits.ts";
+import { hasLog, type Member, readMembersFile, writeMembersFile } from "./members_file.ts";
+import type { Peer } from "./peers.ts";
+
+/** With what a node starts. */
+export interface Start {
+  readonly clusterId: string;
+  /** Empty for a node that joined: its members are in its log, or on their way to it. */
+  readonly founders: readonly Peer[];
+  /** Members as far as they are known from elsewhere. */
+  readonly seeds: readonly Member[];
+}
+
+/**
+ * Finds out what a node starts with, and gets it into the cluster that it joins if it has no data.
+ *
+ * @param say takes a sentence about what is waited for.
+ * @param signal ends the wait.
+ * @returns null if `signal` ended it.
+ * @throws {UsageError} if the node cannot start in this way, or the cluster will not have it.
+ */
+export async function prepareStart(
+  config: NodeConfig,
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<Start | null> {
+  const known = readMembersFile(config.data);
+  if (hasLog(config.data)) {
+    const isFounder = config.joining === null && known?.joined !== true;
+    const clusterId = config.clusterId ?? known?.clusterId ??
+      (isFounder ? await foundedClusterId(config.peers) : null);
+    if (clusterId === null) {
+      throw new ConfigError([`--cluster-id is missing: ${config.data} lacks it`]);
+    }
+    return { clusterId, founders: isFounder ? config.peers : [], seeds: known?.members ?? [] };
+  }
+  if (config.joining !== null) return await join(config, config.joining.urls, say, signal);
+  if (known?.joined === true) {
+    throw new ConfigError([
+      `${config.data} is of a node that was joining a cluster and has no data yet: say --join`,
+    ]);
+  }
+  const clusterId = config.clusterId ?? await foundedClusterId(config.peers);
+  return { clusterId, founders: config.peers, seeds: [] };
+}
+
+async function join(
+  config: NodeConfig,
+  urls: readonly string[],
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<Start | null> {
+  let isNoted = false;
+  const note = ({ clusterId, members }: Target) => {
+    if (isNoted) return;
+    // First this: from the moment of asking on, the node must not found a cluster of its own.
+    writeMembersFile(config.data, { clusterId, joined: true, members });
+    isNoted = true;
+  };
+  const client = new ClusterClient(urls, JOIN_CALL_MS);
+  const target = await joinCluster({
+    config,
+    client,
+    onAsk: note,
+    say: (text) => say(`waiting to be taken in: ${text}`),
+    signal,
+  });
+  if (target === null) return null;
+  return { clusterId: target.clusterId, founders: [], seeds: target.members };
+}
+
+/** The cluster's id where none was given: the same for all nodes that were given the same founders. */
+async function foundedClusterId(peers: readonly Peer[]): Promise<string> {
+  const founders = peers.map((peer) => `${peer.id}=${peer.peerHost}:${peer.peerPort}`).sort();
+  const bytes = new TextEncoder().encode(founders.join(","));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  digest[6] = digest[6] & 0x0f | 0x80; // UUID version 8, "custom" (RFC 9562)
+  digest[8] = digest[8] & 0x3f | 0x80;
+  const hex = Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0"));
+  return hex.join("").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
