@@ -89,8 +89,8 @@ export function onInstalled(core: Core, { meta }: SnapshotInfo, keptLog: boolean
   core.durableIndex = keptLog
     ? Math.max(core.durableIndex, meta.index) as LogIndex
     : core.log.lastIndex;
-  setCommit(core, meta.index);
   installConfiguration(core, meta);
+  setCommit(core, meta.index);
   if (core.leader !== null) acknowledge(core, core.leader, NO_APPEND, core.commitIndex);
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { configurationOf } from "../../raft/configuration.ts";
 import {
   A,
   appendReply,
@@ -29,14 +30,14 @@ import {
 Deno.test("step() lets no learner campaign, nor a node outside the configuration", () => {
   for (const voters of [[B, C], [B]]) {
     const learners = voters.length === 2 ? [A] : [];
-    const core = start({ configuration: { voters, votersOutgoing: [], learners } });
+    const core = start({ configuration: configurationOf(voters, { learners }) });
     assertEquals(tick(core, 100), []);
     assertEquals([core.role, core.term], ["follower", 0]);
   }
 });
 
 Deno.test("step() counts no vote of a learner", () => {
-  const core = start({ configuration: { voters: [A, B, C], votersOutgoing: [], learners: [D] } });
+  const core = start({ configuration: configurationOf([A, B, C], { learners: [D] }) });
   const asked = sent(tickToCampaign(core)).map(({ to }) => to);
   assertEquals(asked, [B, C]);
   hear(core, D, voteReply({ term: t(1), pre: true }));
@@ -44,7 +45,7 @@ Deno.test("step() counts no vote of a learner", () => {
 });
 
 Deno.test("step() needs majorities of both configurations while they are joint (6)", () => {
-  const joint = { voters: [A, B, C], votersOutgoing: [A, D, E], learners: [] };
+  const joint = configurationOf([A, B, C], { votersOutgoing: [A, D, E] });
   const core = start({ configuration: joint });
   tickToCampaign(core);
   hear(core, B, voteReply({ term: t(1), pre: true }));

@@ -6,6 +6,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { createCore, EntryKind } from "../../raft/mod.ts";
+import { configurationOf } from "../../raft/configuration.ts";
 import {
   A,
   appendReply,
@@ -29,6 +30,7 @@ import {
   tickToCampaign,
   voteReply,
   voteRequest,
+  wholeLog,
 } from "./script.ts";
 
 const FIVE = configuration([A, B, C, D, E]);
@@ -49,7 +51,7 @@ for (
     appendRequest({ term: t(5) }),
     appendReply({ term: t(5), success: false }),
     { type: "forward", term: t(5), commands: [] } as const,
-    { type: "read-request", term: t(5), id: 1 } as const,
+    { type: "read-request", term: t(5), id: 1, lease: false } as const,
     { type: "read-reply", term: t(5), id: 1, granted: false, index: i(0) } as const,
   ]
 ) {
@@ -281,7 +283,7 @@ Deno.test("step() elects a node on its own, and commits when its disk is done", 
 });
 
 Deno.test("step() sends nothing early before the term of a leader with its own vote only is durable", () => {
-  const core = start({ configuration: { voters: [A], votersOutgoing: [], learners: [D] } });
+  const core = start({ configuration: configurationOf([A], { learners: [D] }) });
   const effects = tickToCampaign(core);
   assertEquals(sent(effects).map(({ to, early }) => [to, early]), [[D, false]]);
   persisted(core);
@@ -321,7 +323,8 @@ Deno.test("step() keeps its vote over a restart (5.2, bug 1)", () => {
     id: A,
     configuration: first.configuration,
     hardState: hardState!,
-    log: { entries: [] },
+    log: wholeLog(),
+    snapshot: null,
     seed: 2,
     damaged: false,
   });

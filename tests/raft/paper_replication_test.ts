@@ -6,6 +6,7 @@
  */
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { createCore, EntryKind, InvariantError, recovered } from "../../raft/mod.ts";
+import { configurationOf } from "../../raft/configuration.ts";
 import {
   A,
   acknowledge,
@@ -32,6 +33,7 @@ import {
   t,
   take,
   termsOf,
+  wholeLog,
 } from "./script.ts";
 
 // 5.3, the leader appends, sends, commits, tells.
@@ -140,7 +142,7 @@ Deno.test("step() commits the index that the majority has reached, not the lates
 
 Deno.test("step() never counts a learner for commit", () => {
   const core = lead(start({
-    configuration: { voters: [A, B, C], votersOutgoing: [], learners: [D, E] },
+    configuration: configurationOf([A, B, C], { learners: [D, E] }),
   }));
   for (const id of [D, E]) assertEquals(only(acknowledge(core, id), "commit"), []);
   assertEquals(only(acknowledge(core, B), "commit"), [{ type: "commit", index: i(1) }]);
@@ -282,7 +284,8 @@ Deno.test("recovered() lets the shell apply what was known to be committed, as f
       id: A,
       configuration: configuration([A, B, C]),
       hardState: { term: t(1), vote: null, commit: i(commit) },
-      log: { entries: entriesOf([1, 1, 1]) },
+      log: wholeLog(entriesOf([1, 1, 1])),
+      snapshot: null,
       seed: 1,
       damaged: false,
     }));
@@ -310,7 +313,8 @@ Deno.test("createCore() refuses a log that contradicts itself or its hard state"
       id: A,
       configuration: configuration([A]),
       hardState: { term: t(term), vote: null, commit: i(0) },
-      log: { entries: entriesOf(terms, firstIndex) },
+      log: wholeLog(entriesOf(terms, firstIndex)),
+      snapshot: null,
       seed: 1,
       damaged: false,
     });

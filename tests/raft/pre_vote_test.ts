@@ -5,6 +5,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { configurationOf } from "../../raft/configuration.ts";
 import {
   A,
   appendReply,
@@ -153,7 +154,7 @@ Deno.test("step() stays leader as long as it hears a quorum, whoever that is (th
 
 Deno.test("step() does not count learners for the quorum that it must hear", () => {
   const core = lead(start({
-    configuration: { voters: [A, B, C], votersOutgoing: [], learners: [D, E] },
+    configuration: configurationOf([A, B, C], { learners: [D, E] }),
   }));
   for (let n = 0; n < 10; n++) {
     tick(core);

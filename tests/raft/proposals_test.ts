@@ -29,6 +29,7 @@ import {
   tickToCampaign,
   voteReply,
   voteRequest,
+  wholeLog,
 } from "./script.ts";
 
 function follow(options: Parameters<typeof start>[0] = {}) {
@@ -125,7 +126,7 @@ const MESSAGES: Message[] = [
   appendRequest({ term: t(9), entries: entriesOf([9]) }),
   appendReply({ term: t(9) }),
   { type: "forward", term: t(9), commands: [bytes(1)] },
-  { type: "read-request", term: t(9), id: 1 },
+  { type: "read-request", term: t(9), id: 1, lease: false },
   { type: "read-reply", term: t(9), id: 1, granted: true, index: i(1) },
 ];
 
@@ -167,7 +168,7 @@ for (
     }],
     ["a broken acknowledgement", appendReply({ term: t(5), index: i(0.5) })],
     ["a broken hint", appendReply({ term: t(5), success: false, conflictIndex: i(-4) })],
-    ["a broken read", { type: "read-request", term: t(5), id: -1 }],
+    ["a broken read", { type: "read-request", term: t(5), id: -1, lease: false }],
     ["a broken read index", {
       type: "read-reply",
       term: t(5),
@@ -198,7 +199,8 @@ for (
         id: A,
         configuration: configuration([A]),
         hardState: { term: t(0), vote: null, commit: i(0) },
-        log: { entries: [] },
+        log: wholeLog(),
+        snapshot: null,
         seed: 1,
         damaged: false,
         ...options,

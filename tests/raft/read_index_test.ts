@@ -143,7 +143,7 @@ Deno.test("step() refuses all waiting reads when it stops leading, and answers n
   const core = leadSettled(start());
   read(core, 1);
   read(core, 2);
-  hear(core, C, { type: "read-request", term: t(1), id: 30 });
+  hear(core, C, { type: "read-request", term: t(1), id: 30, lease: false });
   const effects = hear(core, B, appendReply({ term: t(4), success: false }));
   assertEquals(only(effects, "read-refused"), [
     { type: "read-refused", id: 1 },
@@ -185,7 +185,12 @@ function follow(options: Parameters<typeof start>[0] = {}) {
 Deno.test("step() asks the leader for the index on behalf of a follower's reads", () => {
   const core = follow();
   assertEquals(read(core, 5), [
-    { type: "send", to: B, message: { type: "read-request", term: t(1), id: 5 }, early: true },
+    {
+      type: "send",
+      to: B,
+      message: { type: "read-request", term: t(1), id: 5, lease: false },
+      early: true,
+    },
   ]);
   const reply = { type: "read-reply", term: t(1), id: 5, granted: true, index: i(8) } as const;
   assertEquals(hear(core, B, reply), [{ type: "read-ready", id: 5, index: i(8) }]);
@@ -195,7 +200,7 @@ Deno.test("step() asks the leader for the index on behalf of a follower's reads"
 
 Deno.test("step() serves the reads of followers like its own (thesis 6.4)", () => {
   const core = leadSettled(start());
-  const request = { type: "read-request", term: t(1), id: 5 } as const;
+  const request = { type: "read-request", term: t(1), id: 5, lease: false } as const;
   assertEquals(sent(hear(core, B, request)).map(({ to }) => to), [B, C]);
   assertEquals(acknowledge(core, C), [{
     type: "send",
@@ -224,7 +229,7 @@ Deno.test("step() refuses a follower's reads when it does not lead that term, wi
     const message = { type: "read-reply", term: t(term), id: 5, granted: false, index: i(0) };
     return [{ type: "send", to: B, message, early: false }];
   };
-  const request = { type: "read-request", term: t(1), id: 5 } as const;
+  const request = { type: "read-request", term: t(1), id: 5, lease: false } as const;
   assertEquals<unknown>(hear(follow(), B, request), reply(1));
   assertEquals<unknown>(hear(leadSettled(start({ term: 3 })), B, request), reply(4));
 });
@@ -259,7 +264,7 @@ Deno.test("step() refuses reads beyond readsPendingMax, wherever they wait", () 
   read(leader, 1);
   read(leader, 2);
   assertEquals(read(leader, 3), [{ type: "read-refused", id: 3 }]);
-  const refused = sent(hear(leader, B, { type: "read-request", term: t(1), id: 4 }));
+  const refused = sent(hear(leader, B, { type: "read-request", term: t(1), id: 4, lease: false }));
   assertEquals(refused.map(({ message }) => message.type), ["read-reply"]);
   const follower = follow({ readsPendingMax: 1 });
   read(follower, 1);

@@ -28,6 +28,7 @@ import {
   t,
   tick,
   voteRequest,
+  wholeLog,
 } from "./script.ts";
 
 /** Node a, which remembers term 3 and holds two entries of term 1, fewer than it acknowledged. */
@@ -51,7 +52,8 @@ Deno.test("createCore() moves a damaged replica to a new term without a vote, an
     id: A,
     configuration: configuration([A, B, C]),
     hardState: { term: t(3), vote: B, commit: i(2) },
-    log: { entries: entriesOf([1, 1]) },
+    log: wholeLog(entriesOf([1, 1])),
+    snapshot: null,
     seed: 1,
     damaged: true,
   });
@@ -69,7 +71,8 @@ Deno.test("step() hands out the effects of a damaged start first, if nobody aske
     id: A,
     configuration: configuration([A, B, C]),
     hardState: { term: t(3), vote: null, commit: i(0) },
-    log: { entries: [] },
+    log: wholeLog(),
+    snapshot: null,
     seed: 1,
     damaged: true,
   });

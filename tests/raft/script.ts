@@ -22,6 +22,8 @@ import {
   type NodeId,
   nodeId,
   recovered,
+  type SnapshotInfo,
+  type SnapshotMeta,
   step,
   type Term,
   term,
@@ -42,7 +44,7 @@ export const i = logIndex;
 export const NOW_MS = 1_000;
 
 export function configuration(voters: readonly NodeId[]): Configuration {
-  return { voters, votersOutgoing: [], learners: [] };
+  return { voters, votersOutgoing: [], learners: [], promoting: [], addresses: [] };
 }
 
 /** One entry of each of the terms, from `firstIndex`: figure 7 writes logs like this. */
@@ -60,32 +62,79 @@ export function bytes(...values: number[]): Uint8Array {
   return new Uint8Array(values);
 }
 
-export interface Start extends Partial<Omit<CoreOptions, "log" | "hardState">> {
-  /** The terms of the entries in its log. */
+export interface Start extends Partial<Omit<CoreOptions, "log" | "hardState" | "snapshot">> {
+  /** The terms of the entries in its log, behind the base. */
   readonly log?: readonly number[];
+  /** Where its log was cut off: index and term. */
+  readonly base?: readonly [index: number, term: number];
+  /** Its snapshot; by default one at the base, if that is not 0. */
+  readonly snapshot?: SnapshotInfo | null;
   readonly term?: number;
   readonly vote?: NodeId | null;
   readonly commit?: number;
+  /** Whether it still keeps still, as a node does that may have heard a leader before it went down. */
+  readonly justStarted?: boolean;
 }
 
 /** Node a of three, in the given state; its effects of starting are dropped. */
 export function start(options: Start = {}): Core {
-  const { log = [], term: inTerm = log.at(-1) ?? 0, vote = null, commit = 0, ...rest } = options;
+  const { log = [], base = [0, 0], vote = null, commit = 0, justStarted, ...rest } = options;
+  const [baseIndex, baseTerm] = base;
+  const inTerm = options.term ?? log.at(-1) ?? baseTerm;
   const core = createCore({
     id: A,
     configuration: configuration([A, B, C]),
+    snapshot: baseIndex === 0 ? null : snapshotInfo({ index: i(baseIndex), term: t(baseTerm) }),
     seed: 1,
     damaged: false,
     ...rest,
     hardState: { term: t(inTerm), vote, commit: i(commit) },
-    log: { entries: entriesOf(log) },
+    log: {
+      entries: entriesOf(log, baseIndex + 1),
+      baseIndex: i(baseIndex),
+      baseTerm: t(baseTerm),
+    },
   });
   recovered(core);
+  if (justStarted !== true) core.leaderHeardTick = -Infinity;
   return core;
 }
 
-/** A step that also checks what must hold in any core after any step. */
+/** A log that nothing was cut off, for `createCore`. */
+export function wholeLog(entries: readonly Entry[] = []): CoreOptions["log"] {
+  return { entries, baseIndex: i(0), baseTerm: t(0) };
+}
+
+/** A snapshot of a cluster of a, b and c, in two chunks. */
+export function snapshotInfo(meta: Partial<SnapshotMeta> = {}): SnapshotInfo {
+  const whole = {
+    index: i(1),
+    term: t(1),
+    timeMs: 0,
+    configuration: configuration([A, B, C]),
+    ...meta,
+  };
+  return { meta: whole, id: "00000000000000aa", chunks: 2, bytes: 4 };
+}
+
+/**
+ * A step that also checks what must hold in any core after any step. What leases and staleness rest on
+ * (stamp, echo, sent) is taken out of what it sends, so that tests need not name ticks; those of
+ * lease_test.ts and freshness_test.ts look at it, with `takeStamped`.
+ */
 export function take(core: Core, input: Input): Effect[] {
+  return takeStamped(core, input).map((effect) => {
+    if (effect.type !== "send") return effect;
+    const { message } = effect;
+    if (message.type === "append-request") {
+      return { ...effect, message: { ...message, stamp: 0, echo: 0 } };
+    }
+    if (message.type !== "append-reply") return effect;
+    return { ...effect, message: { ...message, stamp: 0, sent: 0 } };
+  });
+}
+
+export function takeStamped(core: Core, input: Input): Effect[] {
   const effects = step(core, input);
   checkInvariants(core);
   return effects;
@@ -115,7 +164,7 @@ export function propose(core: Core, ...commands: Uint8Array[]): Effect[] {
 }
 
 export function read(core: Core, id: number): Effect[] {
-  return take(core, { type: "read", id });
+  return take(core, { type: "read", id, lease: false });
 }
 
 /** Says that all of the core's log is durable. */
@@ -175,6 +224,8 @@ export function appendRequest(fields: Partial<AppendRequest> & { term: Term }): 
     prevTerm: t(0),
     commit: i(0),
     round: 0,
+    stamp: 0,
+    echo: 0,
     entries: [],
     ...fields,
   };
@@ -188,6 +239,8 @@ export function appendReply(fields: Partial<AppendReply> & { term: Term }): Appe
     conflictIndex: i(0),
     conflictTerm: t(0),
     round: 0,
+    stamp: 0,
+    sent: 0,
     counts: true,
     ...fields,
   };
