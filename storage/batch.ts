@@ -14,16 +14,18 @@ export function isEmptyBatch(batch: LogBatch): boolean {
 }
 
 /**
- * The last index that stays of a log which ends at `lastIndex`, once the batch is written.
+ * The last index that stays of a log which begins behind `baseIndex` and ends at `lastIndex`, once the
+ * batch is written.
  *
  * @throws {InvariantError} if the batch would leave a gap or has entries that are not consecutive.
  * @throws {RangeError} if an entry is larger than any store takes.
  */
-export function checkBatch(batch: LogBatch, lastIndex: number): number {
+export function checkBatch(batch: LogBatch, baseIndex: number, lastIndex: number): number {
   const { truncateFrom, entries } = batch;
-  if (truncateFrom !== null && (truncateFrom < 1 || truncateFrom > lastIndex + 1)) {
+  if (truncateFrom !== null && (truncateFrom <= baseIndex || truncateFrom > lastIndex + 1)) {
     throw new InvariantError(
-      `Cannot forget entries from ${truncateFrom}: the log ends at ${lastIndex}`,
+      `Cannot forget entries from ${truncateFrom}: the log has those from ${baseIndex + 1} to ` +
+        `${lastIndex}`,
     );
   }
   const kept = truncateFrom === null ? lastIndex : truncateFrom - 1;

@@ -150,7 +150,7 @@ export class KvLogStore implements LogStore {
 
   async #write(session: Session, batch: LogBatch): Promise<void> {
     const { index } = session;
-    const kept = checkBatch(batch, index.end.lastIndex);
+    const kept = checkBatch(batch, 0, index.end.lastIndex);
     const cut = straddlingBlock(index, kept);
     const head = cut < 0 ? null : await this.#readHead(session, cut, kept);
     const plan = planCommit(index, kept, batch.entries, head, this.#limits);
@@ -163,7 +163,12 @@ export class KvLogStore implements LogStore {
     try {
       for (const step of plan.steps) {
         if (step.end !== null) {
-          session.state = { seq, hardState: hardStateOf(plan, step, hardState), end: step.end };
+          session.state = {
+            ...session.state,
+            seq,
+            hardState: hardStateOf(plan, step, hardState),
+            end: step.end,
+          };
           encoded = encodeState(session.state);
         }
         await this.#runStep(session, step, step.end === null ? null : encoded);

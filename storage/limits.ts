@@ -14,6 +14,8 @@ export const ATOMIC_BYTES_MAX = 800 * 1024;
 export const ENTRY_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of one chunk of a snapshot: with its header it fits into one value. */
 export const SNAPSHOT_CHUNK_BYTES_MAX = 60 * 1024;
+/** Bytes that the reserve keeps free on the disk. */
+export const RESERVE_BYTES = 16 * 1024 * 1024;
 /** Values fetched at a time while the log is read back: at most 30 MB of them. */
 export const RECOVERY_LIST_BATCH = 500;
 /** How often `open` tries to take the fence from others that open the same data at the same time. */

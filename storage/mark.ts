@@ -195,9 +195,9 @@ export function resumeDamaged(log: StateRecord, found: MarkFound | null): StateR
   const [a, b] = [log.hardState, mark.hardState];
   const newer = a.term > b.term || (a.term === b.term && b.vote === null) ? a : b;
   return {
+    ...log,
     seq: Math.max(log.seq, mark.seq),
     hardState: { term: newer.term, vote: newer.vote, commit: a.commit },
-    end: log.end,
   };
 }
 

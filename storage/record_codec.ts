@@ -2,7 +2,8 @@
  * The small records beside the log, each with its version and its CRC-32C, so that a flipped bit in
  * a term or a boot number is as visible as one in an entry:
  *
- * - the state: hard state, commit counter and where the log ends, written in each commit,
+ * - the state: hard state, commit counter and where the log begins and ends, written in each commit,
+ * - the current snapshot, and the reason of a quarantine (snapshot_record.ts),
  * - the boot number, which is the fence,
  * - the identity of the owner.
  *
@@ -16,10 +17,11 @@ import { ID_BYTES_MAX } from "./limits.ts";
 import { CorruptLog, type Identity, UnsupportedFormat } from "./types.ts";
 
 /** The layout of keys and values as a whole; a change that older versions cannot read raises it. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
-const STATE_VERSION = 1;
-const STATE_FIXED_BYTES = 40;
+const STATE_VERSION = 2;
+/** Up to the vote: version, four numbers, base and end of the log, length of the vote. */
+const STATE_FIXED_BYTES = 1 + 4 * 6 + 2 * 20 + 1;
 const BOOT_VERSION = 1;
 const CRC_BYTES = 4;
 
@@ -31,6 +33,10 @@ export interface StateRecord {
   /** Counts the commits of this data, from 0 for none. */
   readonly seq: number;
   readonly hardState: HardState;
+  /** Counts the logs that were begun in this directory; each has keys of its own. */
+  readonly epoch: number;
+  /** What the log begins behind: the last entry that compaction or an install cut off. */
+  readonly base: LogEnd;
   readonly end: LogEnd;
 }
 
@@ -38,12 +44,14 @@ export interface StateRecord {
 export const STATE_EMPTY: StateRecord = {
   seq: 0,
   hardState: { term: term(0), vote: null, commit: logIndex(0) },
+  epoch: 0,
+  base: LOG_EMPTY,
   end: LOG_EMPTY,
 };
 
-/** Version, seq, term, commit, last index, last term, chain, length of the vote, vote, CRC. */
+/** Version, seq, term, commit, epoch, base, end, length of the vote, vote, CRC. */
 export function encodeState(record: StateRecord): Uint8Array {
-  const { hardState, end } = record;
+  const { hardState, base, end } = record;
   const vote = hardState.vote ?? "";
   const bytes = new Uint8Array(STATE_FIXED_BYTES + vote.length + CRC_BYTES);
   const view = new DataView(bytes.buffer);
@@ -51,11 +59,10 @@ export function encodeState(record: StateRecord): Uint8Array {
   setUint48(view, 1, record.seq);
   setUint48(view, 7, hardState.term);
   setUint48(view, 13, hardState.commit);
-  setUint48(view, 19, end.lastIndex);
-  setUint48(view, 25, end.lastTerm);
-  view.setUint32(31, end.chain.high);
-  view.setUint32(35, end.chain.low);
-  view.setUint8(39, vote.length);
+  setUint48(view, 19, record.epoch);
+  setEnd(view, 25, base);
+  setEnd(view, 45, end);
+  view.setUint8(65, vote.length);
   // A node id is ASCII (raft/types.ts), so that characters are bytes.
   for (let i = 0; i < vote.length; i++) bytes[STATE_FIXED_BYTES + i] = vote.charCodeAt(i);
   return sealed(bytes);
@@ -64,7 +71,7 @@ export function encodeState(record: StateRecord): Uint8Array {
 /** @throws {CorruptLog} if the bytes are not a state as {@linkcode encodeState} makes it. */
 export function decodeState(bytes: Uint8Array): StateRecord {
   const view = unsealed(bytes, STATE_VERSION, STATE_FIXED_BYTES, "state record");
-  const voteEnd = STATE_FIXED_BYTES + view.getUint8(39);
+  const voteEnd = STATE_FIXED_BYTES + view.getUint8(65);
   if (voteEnd + CRC_BYTES !== bytes.length) {
     throw new CorruptLog(`Cannot read state record: its vote does not fit ${bytes.length} bytes`);
   }
@@ -76,11 +83,24 @@ export function decodeState(bytes: Uint8Array): StateRecord {
       vote: vote === "" ? null : vote as NodeId,
       commit: logIndex(getUint48(view, 13)),
     },
-    end: {
-      lastIndex: getUint48(view, 19),
-      lastTerm: term(getUint48(view, 25)),
-      chain: { high: view.getUint32(31), low: view.getUint32(35) },
-    },
+    epoch: getUint48(view, 19),
+    base: getEnd(view, 25),
+    end: getEnd(view, 45),
+  };
+}
+
+function setEnd(view: DataView, at: number, end: LogEnd): void {
+  setUint48(view, at, end.lastIndex);
+  setUint48(view, at + 6, end.lastTerm);
+  view.setUint32(at + 12, end.chain.high);
+  view.setUint32(at + 16, end.chain.low);
+}
+
+function getEnd(view: DataView, at: number): LogEnd {
+  return {
+    lastIndex: getUint48(view, at),
+    lastTerm: term(getUint48(view, at + 6)),
+    chain: { high: view.getUint32(at + 12), low: view.getUint32(at + 16) },
   };
 }
 
@@ -166,7 +186,17 @@ export function checkSeal(bytes: Uint8Array, bodyBytes: number, what: string): v
   }
 }
 
-function unsealed(bytes: Uint8Array, version: number, bodyBytes: number, what: string): DataView {
+/**
+ * The bytes of a sealed record of this version.
+ *
+ * @throws {CorruptLog} if the seal or the version do not fit, or there are fewer than `bodyBytes`.
+ */
+export function unsealed(
+  bytes: Uint8Array,
+  version: number,
+  bodyBytes: number,
+  what: string,
+): DataView {
   checkSeal(bytes, bodyBytes, what);
   if (bytes[0] !== version) {
     throw new CorruptLog(`Cannot read ${what}: it has version ${bytes[0]}, not ${version}`);

@@ -71,11 +71,31 @@ export interface LogStore {
   readonly snapshots: SnapshotStore;
   /**
    * Declares that what is here must not be built upon (a snapshot that does not read back, a state
-   * that differs from the quorum's): the next `open` finds an empty log, no snapshot, the hard state
-   * as it was, and this reason as damage. Nothing is deleted before `repaired`.
+   * that differs from the quorum's): the next `open` finds an empty log, no snapshot, term and vote as
+   * they were, and this reason as damage. Nothing is deleted before `repaired`. The store takes no
+   * more commits until it is opened anew.
    */
   quarantine(reason: string): Promise<void>;
+  /** Room that is kept free for what must still be written once the disk is full. */
+  readonly reserve: Reserve;
+  /** Waits for what is under way and lets go of everything. May be called twice. */
   close(): Promise<void>;
+}
+
+/**
+ * A file of nothing (RESERVE_BYTES) beside the data. It is deleted by the `commit`, `open` or writing
+ * of a snapshot that finds the disk full, so that what frees room again (deletes, compaction) and what
+ * keeps the cluster going (terms, votes) finds room. Whoever writes anything else while it is released
+ * uses it up.
+ */
+export interface Reserve {
+  /** True if it is not there. Never where there is no directory to keep it in. */
+  readonly released: boolean;
+  /**
+   * Makes it again, provided that half as much is free beside it; does nothing if it is there. True if
+   * it is there afterwards. `open` tries it as well.
+   */
+  restore(): Promise<boolean>;
 }
 
 /**
@@ -102,25 +122,43 @@ export interface SnapshotStore {
    * @throws {RangeError} if that snapshot is gone.
    */
   read(info: SnapshotInfo, chunk: number): Promise<Uint8Array>;
-  /** Keeps a snapshot readable, though another becomes current, until it is released or the log closed. */
+  /**
+   * Keeps a snapshot readable, though another becomes current, until it is released as often as it was
+   * pinned, or the log closed.
+   *
+   * @throws {RangeError} if it is neither current nor pinned.
+   */
   pin(info: SnapshotInfo): void;
   release(info: SnapshotInfo): void;
 }
 
-/** A snapshot in the making. Its chunks do not pass the gate of the log's commits, nor delay them. */
+/**
+ * A snapshot in the making. Its chunks do not pass the gate of the log's commits, nor delay them. After
+ * the first failure only `abort` is left.
+ */
 export interface SnapshotWriter {
-  /** Appends one chunk of at most SNAPSHOT_CHUNK_BYTES_MAX. @throws {StorageFull} {Fenced} */
+  /**
+   * Appends one chunk of at most SNAPSHOT_CHUNK_BYTES_MAX; durable when it resolves.
+   *
+   * @throws {StorageFull} {Fenced}
+   * @throws {RangeError} if the snapshot is gone: another was begun, or a later one installed.
+   */
   add(chunk: Uint8Array): Promise<void>;
   /**
-   * Makes it the current one, durably and in one step, and then cuts the log off at `compactTo` or
-   * shortly before (not behind the snapshot). Gives where the log begins now.
+   * Makes it the current one, durably and in one step, and cuts the log off at `compactTo` or shortly
+   * before (not behind the snapshot, and never further ahead than it already is). Gives where the log
+   * begins now. May be called beside a commit: it waits for that one, and later commits for it.
+   *
+   * @throws {StorageFull} {Fenced}
+   * @throws {RangeError} if it is gone, or has no chunk.
+   * @throws {InvariantError} if its index lies behind the end of the log.
    */
   finish(
     compactTo: LogIndex,
   ): Promise<
     { readonly info: SnapshotInfo; readonly baseIndex: LogIndex; readonly baseTerm: Term }
   >;
-  /** Deletes it. */
+  /** Deletes it. Does nothing once it is finished or gone. */
   abort(): Promise<void>;
 }
 
@@ -129,14 +167,27 @@ export interface SnapshotReceiver {
   readonly info: SnapshotInfo;
   /** The chunk wanted next; as many as there are chunks when it is complete. */
   readonly next: number;
-  /** Keeps chunk `next`, durably. @throws {RangeError} if it is another one. @throws {CorruptSnapshot} if, being the last, it shows that the contents do not fit the id: all of it is dropped then. */
+  /**
+   * Keeps chunk `next`, durably.
+   *
+   * @throws {RangeError} if it is another one, or if the snapshot is gone: another is being received.
+   * @throws {CorruptSnapshot} if, being the last, it shows that the contents do not fit the id. All of
+   * it is dropped then; `receive` begins anew.
+   * @throws {StorageFull} {Fenced}
+   */
   add(chunk: number, data: Uint8Array): Promise<void>;
   /** Reads a chunk back, to build the state with. @throws {CorruptSnapshot} */
   read(chunk: number): Promise<Uint8Array>;
   /**
    * Makes it the current one, in one atomic step with the log: entries behind its index stay if
-   * `keepLog` (the entry at its index must then be here), otherwise the log is empty behind it. Goes
-   * through the gate of the log's commits. Nothing of the old log is lost before that step.
+   * `keepLog` (the entry at its index must then be here), otherwise the log is empty behind it. The
+   * hint becomes at least its index. Goes through the gate of the log's commits: it waits for the one
+   * that is running, and after a failure the log must be opened anew. Nothing of the old log is lost
+   * before that step. A snapshot in the making is dropped.
+   *
+   * @throws {RangeError} if it is not complete, or gone, which it is once the current one is as late.
+   * @throws {InvariantError} if the entry to be kept is not here.
+   * @throws {StorageFull} {Fenced}
    */
   install(keepLog: boolean): Promise<void>;
   /** Deletes what was received. */

@@ -1,0 +1,81 @@
+/**
+ * The file of the snapshots' chunks in the in-memory twin: values by serial number, and the note of
+ * what is on its way in.
+ *
+ * @module
+ */
+import type { FoundSnapshots, StoredSnapshot } from "./snapshot_place.ts";
+
+/** Chunks, as encodeChunk() makes them (chunk_codec.ts). */
+export class MemoryChunks {
+  /** What is on its way in. */
+  incoming: StoredSnapshot | null = null;
+  readonly #values = new Map<number, Uint8Array[]>();
+  #bytes = 0;
+  #serialMax = 0;
+
+  /** Of all chunks, headers included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The latest serial number that was ever used. */
+  get serialMax(): number {
+    return this.#serialMax;
+  }
+
+  /** Of so many snapshots there are chunks. */
+  get snapshots(): number {
+    return this.#values.size;
+  }
+
+  put(serial: number, chunk: number, value: Uint8Array): void {
+    this.#serialMax = Math.max(this.#serialMax, serial);
+    const values = this.#values.get(serial) ?? [];
+    this.#values.set(serial, values);
+    this.#bytes += value.length - (values[chunk]?.length ?? 0);
+    values[chunk] = value;
+  }
+
+  get(serial: number, chunk: number): Uint8Array | null {
+    return this.#values.get(serial)?.[chunk] ?? null;
+  }
+
+  last(serial: number): { readonly chunk: number; readonly value: Uint8Array } | null {
+    const values = this.#values.get(serial) ?? [];
+    return values.length === 0 ? null : { chunk: values.length - 1, value: values.at(-1)! };
+  }
+
+  delete(serial: number): void {
+    for (const value of this.#values.get(serial) ?? []) this.#bytes -= value.length;
+    this.#values.delete(serial);
+  }
+
+  deleteUpTo(serialMax: number): void {
+    for (const serial of [...this.#values.keys()]) if (serial <= serialMax) this.delete(serial);
+  }
+
+  /**
+   * What an opening finds, once garbage is deleted: all that is neither current nor on its way in. What
+   * was there at a quarantine, up to `keptMax`, is neither garbage nor to be found.
+   */
+  open(current: StoredSnapshot | null, keptMax: number): FoundSnapshots {
+    const incoming = this.incoming;
+    const isWanted = incoming !== null && incoming.serial > keptMax &&
+      incoming.info.meta.index > (current?.info.meta.index ?? 0);
+    const found = isWanted ? incoming : null;
+    for (const serial of [...this.#values.keys()]) {
+      if (serial <= keptMax || serial === current?.serial || serial === found?.serial) continue;
+      this.delete(serial);
+    }
+    this.#serialMax = Math.max(this.#serialMax, current?.serial ?? 0, incoming?.serial ?? 0);
+    return { current, incoming: found, nextSerial: this.#serialMax + 1 };
+  }
+
+  /** Flips a bit in a chunk. @throws {RangeError} if it is not there. */
+  corrupt(serial: number, chunk: number): void {
+    const value = this.get(serial, chunk);
+    if (value === null) throw new RangeError(`Cannot corrupt chunk ${chunk}: it is not there`);
+    value[value.length - 1] ^= 1;
+  }
+}

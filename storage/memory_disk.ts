@@ -1,0 +1,366 @@
+/**
+ * The disk of the in-memory twin: the data of one replica, outliving the stores that use it, and the
+ * faults that tests put into it. A crash is to drop a store without closing it and to open another.
+ *
+ * As on a real disk there are two files: that of the log, with the record of what snapshot is current,
+ * and that of the snapshots' chunks, which are bytes with their checksums.
+ *
+ * @module
+ */
+import { entryBytes } from "../raft/entry_codec.ts";
+import { type Entry, type HardState, type LogIndex, logIndex } from "../raft/types.ts";
+import { checkBatch } from "./batch.ts";
+import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
+import { RESERVE_BYTES } from "./limits.ts";
+import { findDamage, type MarkContent, resumeDamaged } from "./mark.ts";
+import { MemoryChunks } from "./memory_chunks.ts";
+import { STATE_EMPTY, type StateRecord } from "./record_codec.ts";
+import {
+  checkAdvances,
+  checkLogHas,
+  type FoundSnapshots,
+  hintAfter,
+  type LogBase,
+  type LogCut,
+  type StoredSnapshot,
+} from "./snapshot_place.ts";
+import {
+  Fenced,
+  type Identity,
+  type LogBatch,
+  type Recovery,
+  StorageFull,
+  WrongIdentity,
+} from "./types.ts";
+
+/** Commits that a disk can be made to lose. */
+const LOSABLE_COMMITS_MAX = 64;
+/** Room that a commit takes for a moment, whatever it writes: a page. */
+const COMMIT_BYTES = 4096;
+
+/** When an injected failure strikes: nothing of the write is on the disk yet, or all of it is. */
+export type FailurePoint = "before-landing" | "after-landing";
+
+/** What is kept until a repair, and why. */
+interface Quarantine {
+  readonly reason: string;
+  /** Serial numbers up to here are kept. */
+  readonly serialMax: number;
+}
+
+/** The data of one replica. */
+export class MemoryDisk {
+  /** Awaited by each commit (an install or the switch to a snapshot too) before anything of it lands; null for no delay. */
+  beforeCommit: (() => Promise<void>) | null = null;
+  /** Awaited by the writing of each chunk of a snapshot before it lands; null for no delay. */
+  beforeChunk: (() => Promise<void>) | null = null;
+  readonly #chunks = new MemoryChunks();
+  #owner: Identity | null = null;
+  #boot = 0;
+  #state: StateRecord = STATE_EMPTY;
+  /** From behind the base. */
+  #entries: Entry[] = [];
+  #entryBytes = 0;
+  #current: StoredSnapshot | null = null;
+  #quarantine: Quarantine | null = null;
+  #mark: MarkContent | null = null;
+  /** What takes the latest commits back. */
+  #undo: (() => void)[] = [];
+  #failure: { readonly point: FailurePoint; readonly error: Error } | null = null;
+  #chunkFailure: { readonly point: FailurePoint; readonly error: Error } | null = null;
+  #capacityBytes = Infinity;
+  #reserveHeld = true;
+
+  /** Commits that have landed; installs and switches of snapshots count as such. */
+  get commits(): number {
+    return this.#state.seq;
+  }
+
+  /** The entries as they are on the disk, acknowledged or not; the first is behind `baseIndex`. */
+  get entries(): readonly Entry[] {
+    return this.#entries;
+  }
+
+  /** The last entry that was cut off. */
+  get baseIndex(): number {
+    return this.#state.base.lastIndex;
+  }
+
+  /** The hard state as it is on the disk. */
+  get hardState(): HardState {
+    return this.#state.hardState;
+  }
+
+  /** Bytes of entries, chunks and the reserve. */
+  get usedBytes(): number {
+    return this.#entryBytes + this.#chunks.bytes + (this.#reserveHeld ? RESERVE_BYTES : 0);
+  }
+
+  get reserveReleased(): boolean {
+    return !this.#reserveHeld;
+  }
+
+  /** Makes the next commit, or switch to a snapshot, fail with `error`. */
+  failNextCommit(point: FailurePoint, error: Error = new Error(`Injected: ${point}`)): void {
+    this.#failure = { point, error };
+  }
+
+  /** Makes the next write of a chunk fail with `error`. */
+  failNextChunk(point: FailurePoint, error: Error = new Error(`Injected: ${point}`)): void {
+    this.#chunkFailure = { point, error };
+  }
+
+  /**
+   * Flips a bit in a chunk of the current snapshot, or of the one on its way in.
+   *
+   * @throws {RangeError} if there is no such chunk.
+   */
+  corruptChunk(chunk: number, of: "current" | "incoming" = "current"): void {
+    const stored = of === "current" ? this.#current : this.#chunks.incoming;
+    this.#chunks.corrupt(stored?.serial ?? -1, chunk);
+  }
+
+  /**
+   * Fills the disk up but for `freeBytes`. A write that finds no room fails with StorageFull, and the
+   * reserve is released.
+   */
+  fill(freeBytes = 0): void {
+    this.#capacityBytes = this.usedBytes + freeBytes;
+  }
+
+  /** Makes the disk as large as ever. The reserve stays as it is until a store restores it. */
+  enlarge(): void {
+    this.#capacityBytes = Infinity;
+  }
+
+  /**
+   * Loses the last commits silently, as a disk does that lied about a sync. The mark keeps its word,
+   * so that the next opening reports damage. The chunks are in another file and stay as they are: a
+   * snapshot that becomes the current one again by this may be gone.
+   *
+   * @throws {RangeError} if the disk does not remember so many.
+   */
+  loseCommits(count: number): void {
+    if (count > this.#undo.length) {
+      throw new RangeError(`Cannot lose ${count} commits: ${this.#undo.length} can be lost`);
+    }
+    for (let i = 0; i < count; i++) this.#undo.pop()!();
+  }
+
+  /** For the store: takes the fence. */
+  boot(identity: Identity): Recovery & { readonly snapshots: FoundSnapshots } {
+    const owner = this.#owner ?? identity;
+    if (owner.clusterId !== identity.clusterId || owner.nodeId !== identity.nodeId) {
+      throw new WrongIdentity(
+        `Cannot open data as node ${identity.nodeId} of cluster ${identity.clusterId}: it belongs ` +
+          `to node ${owner.nodeId} of cluster ${owner.clusterId}`,
+      );
+    }
+    if (this.#reserveHeld && this.#freeBytes < COMMIT_BYTES) this.#reserveHeld = false;
+    this.#claim(COMMIT_BYTES);
+    this.restoreReserve();
+    this.#owner = identity;
+    this.#boot++;
+    const found = this.#mark === null ? null : { newest: this.#mark, broken: false };
+    const damage = this.#quarantine?.reason ?? findDamage(found, this.#state);
+    if (damage !== null) this.#state = resumeDamaged(this.#state, found);
+    this.#acknowledge(damage !== null);
+    const { hardState, base } = this.#state;
+    return {
+      hardState,
+      baseIndex: logIndex(base.lastIndex),
+      baseTerm: base.lastTerm,
+      entries: this.#entries.slice(),
+      snapshot: this.#current?.info ?? null,
+      boot: this.#boot,
+      damage,
+      snapshots: this.#chunks.open(this.#current, this.#quarantine?.serialMax ?? 0),
+    };
+  }
+
+  /** For the store: one commit under the fence of `boot`. */
+  commit(boot: number, batch: LogBatch): Promise<void> {
+    return this.#write(boot, bytesOf(batch.entries), () => this.#land(batch));
+  }
+
+  /** For the store: the switch to a snapshot. */
+  async makeCurrent(boot: number, stored: StoredSnapshot, cut: LogCut): Promise<LogBase> {
+    await this.#write(boot, 0, () => this.#landSnapshot(stored, cut));
+    return { baseIndex: logIndex(this.#state.base.lastIndex), baseTerm: this.#state.base.lastTerm };
+  }
+
+  /** For the store. @throws {RangeError} see {@linkcode checkAdvances}. */
+  checkAdvances(stored: StoredSnapshot, cut: LogCut): void {
+    checkAdvances(stored, this.#current, cut);
+  }
+
+  /** For the store. */
+  quarantine(boot: number, reason: string): Promise<void> {
+    return this.#write(boot, 0, () => {
+      this.#current = null;
+      this.#quarantine = { reason, serialMax: this.#chunks.serialMax };
+      return this.#emptyLog(LOG_EMPTY, logIndex(0));
+    }, true);
+  }
+
+  /** For the store. */
+  repaired(boot: number): Promise<void> {
+    return this.#write(boot, 0, () => {
+      if (this.#quarantine !== null) this.#chunks.deleteUpTo(this.#quarantine.serialMax);
+      this.#quarantine = null;
+      return () => {};
+    }, false);
+  }
+
+  /** For the store: keeps one chunk. */
+  async putChunk(boot: number, serial: number, chunk: number, value: Uint8Array): Promise<void> {
+    if (this.beforeChunk !== null) await this.beforeChunk();
+    this.#checkFence(boot);
+    const failure = this.#chunkFailure;
+    this.#chunkFailure = null;
+    if (failure?.point === "before-landing") throw failure.error;
+    this.#claim(COMMIT_BYTES + value.length);
+    this.#chunks.put(serial, chunk, value);
+    if (failure?.point === "after-landing") throw failure.error;
+  }
+
+  /** For the store. */
+  setIncoming(boot: number, incoming: StoredSnapshot | null): void {
+    this.#checkFence(boot);
+    this.#claim(COMMIT_BYTES);
+    this.#chunks.incoming = incoming;
+  }
+
+  /** For the store: deletes the chunks of one snapshot, unless another store has taken the fence. */
+  discard(boot: number, serial: number): void {
+    const kept = this.#quarantine?.serialMax ?? 0;
+    if (boot === this.#boot && serial > kept) this.#chunks.delete(serial);
+  }
+
+  /** What there is of snapshots, current or not. */
+  get chunks(): MemoryChunks {
+    return this.#chunks;
+  }
+
+  /** For the store. */
+  restoreReserve(): boolean {
+    const roomBytes = RESERVE_BYTES * 1.5;
+    if (!this.#reserveHeld && this.#freeBytes >= roomBytes) this.#reserveHeld = true;
+    return this.#reserveHeld;
+  }
+
+  get #freeBytes(): number {
+    return this.#capacityBytes - this.usedBytes;
+  }
+
+  /** @throws {StorageFull} if there is not so much room; the reserve is given up then. */
+  #claim(bytes: number): void {
+    if (this.#freeBytes >= bytes) return;
+    this.#reserveHeld = false;
+    throw new StorageFull("Cannot write: the disk is full");
+  }
+
+  #checkFence(boot: number): void {
+    if (boot === this.#boot) return;
+    throw new Fenced(`Cannot write: the data was opened by another store after boot ${boot}`);
+  }
+
+  /** `land` changes the data and gives what puts the entries back; `damaged` is what the mark says then. */
+  async #write(
+    boot: number,
+    bytes: number,
+    land: () => () => void,
+    damaged: boolean | null = null,
+  ): Promise<void> {
+    if (this.beforeCommit !== null) await this.beforeCommit();
+    this.#checkFence(boot);
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure?.point === "before-landing") throw failure.error;
+    this.#claim(COMMIT_BYTES + bytes);
+    const before = [this.#state, this.#current, this.#quarantine, this.#entryBytes] as const;
+    const putBack = land();
+    this.#undo.push(() => {
+      putBack();
+      [this.#state, this.#current, this.#quarantine, this.#entryBytes] = before;
+    });
+    if (this.#undo.length > LOSABLE_COMMITS_MAX) this.#undo.shift();
+    if (failure?.point === "after-landing") throw failure.error;
+    this.#acknowledge(damaged ?? this.#mark?.damaged ?? false);
+  }
+
+  #land(batch: LogBatch): () => void {
+    const { base, end, hardState } = this.#state;
+    const kept = checkBatch(batch, base.lastIndex, end.lastIndex);
+    const forgotten = this.#entries.splice(kept - base.lastIndex);
+    for (const entry of batch.entries) this.#entries.push(entry);
+    this.#entryBytes += bytesOf(batch.entries) - bytesOf(forgotten);
+    const last = this.#entries.at(-1);
+    this.#state = {
+      ...this.#state,
+      seq: this.#state.seq + 1,
+      hardState: batch.hardState ?? hardState,
+      end: last === undefined ? base : endAt(last),
+    };
+    return () => {
+      this.#entries.length = kept - base.lastIndex;
+      for (const entry of forgotten) this.#entries.push(entry);
+    };
+  }
+
+  #landSnapshot(stored: StoredSnapshot, cut: LogCut): () => void {
+    const { index, term } = stored.info.meta;
+    const hint = hintAfter(this.#state.hardState.commit, stored, cut);
+    this.#current = stored;
+    if (cut.type === "drop") {
+      return this.#emptyLog({ lastIndex: index, lastTerm: term, chain: LOG_EMPTY.chain }, hint);
+    }
+    const { base, end, seq, hardState } = this.#state;
+    const at = (position: number) => this.#entries[position - base.lastIndex - 1];
+    checkLogHas(stored, base.lastIndex, end.lastIndex, at(index)?.term ?? null, cut);
+    const to = Math.max(base.lastIndex, Math.min(cut.type === "keep" ? index : cut.to, index));
+    const newBase = to === base.lastIndex ? base : endAt(at(to));
+    const dropped = this.#entries.splice(0, to - base.lastIndex);
+    this.#entryBytes -= bytesOf(dropped);
+    this.#state = {
+      ...this.#state,
+      seq: seq + 1,
+      hardState: { ...hardState, commit: hint },
+      base: newBase,
+    };
+    return () => {
+      this.#entries = [...dropped, ...this.#entries];
+    };
+  }
+
+  #emptyLog(base: LogEnd, commit: LogIndex): () => void {
+    const { seq, hardState, epoch } = this.#state;
+    this.#state = {
+      seq: seq + 1,
+      hardState: { ...hardState, commit },
+      epoch: epoch + 1,
+      base,
+      end: base,
+    };
+    const emptied = this.#entries;
+    this.#entries = [];
+    this.#entryBytes = 0;
+    return () => {
+      this.#entries = emptied;
+    };
+  }
+
+  #acknowledge(damaged: boolean): void {
+    this.#mark = { identity: this.#owner!, boot: this.#boot, damaged, state: this.#state };
+  }
+}
+
+function endAt(entry: Entry): LogEnd {
+  return { lastIndex: entry.index, lastTerm: entry.term, chain: LOG_EMPTY.chain };
+}
+
+function bytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const entry of entries) bytes += entryBytes(entry);
+  return bytes;
+}
