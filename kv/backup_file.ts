@@ -17,7 +17,6 @@
  *
  * @module
  */
-import type { LogIndex, Term } from "../raft/types.ts";
 import { ByteReader, putBytes, putUint16, putUint32, putUint48, uint32At } from "./byte_codec.ts";
 import { crc32c } from "./crc32c.ts";
 
@@ -49,8 +48,8 @@ export interface BackupHeader {
   /** Of the cluster that it was made of. */
   readonly clusterId: string;
   /** The last log entry that the state has applied, and its term. */
-  readonly index: LogIndex;
-  readonly term: Term;
+  readonly index: number;
+  readonly term: number;
   /** Replicated time of the state, in ms. */
   readonly timeMs: number;
   /** 32 hex digits. */
@@ -286,8 +285,8 @@ class HeaderReader extends PayloadReader {
   header(): BackupHeader {
     const clusterId = this.#text();
     const createdBy = this.#text();
-    const index = this.uint48() as LogIndex;
-    const term = this.uint48() as Term;
+    const index = this.uint48();
+    const term = this.uint48();
     const timeMs = this.uint48();
     const stateHash = this.view(HASH_BYTES).toHex();
     this.expectEnd();
