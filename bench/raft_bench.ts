@@ -7,6 +7,7 @@
  * @module
  */
 import {
+  configurationOf,
   type Core,
   createCore,
   type Effect,
@@ -20,7 +21,7 @@ import {
 } from "../raft/mod.ts";
 
 const ENTRY_BYTES = 256;
-/** Cores are replaced after so many entries, since nothing cuts their logs yet. */
+/** Cores are replaced after so many entries, since nothing here cuts their logs. */
 const LOG_ENTRIES_MAX = 200_000;
 
 class Trio {
@@ -33,9 +34,10 @@ class Trio {
     for (const id of voters) {
       const core = createCore({
         id,
-        configuration: { voters, votersOutgoing: [], learners: [] },
+        configuration: configurationOf(voters),
         hardState: { term: term(0), vote: null, commit: logIndex(0) },
-        log: { entries: [] },
+        log: { entries: [], baseIndex: logIndex(0), baseTerm: term(0) },
+        snapshot: null,
         seed: 1,
         damaged: false,
       });
@@ -88,7 +90,7 @@ for (const batch of [1, 64, 512]) {
   const trio = new Trio();
   let id = 0;
   Deno.bench("three cores confirm one ReadIndex", { group: "read" }, () => {
-    trio.run(trio.leader, { type: "read", id: ++id });
+    trio.run(trio.leader, { type: "read", id: ++id, lease: false });
   });
 }
 

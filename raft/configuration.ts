@@ -80,6 +80,13 @@ export function formerConfiguration({ configurations }: Core): ConfigurationAt {
   return configurations[Math.max(0, configurations.length - 2)];
 }
 
+/** The configuration that was in effect at `index`, which must not lie before the log's base. */
+export function configurationAt({ configurations }: Core, index: LogIndex): ConfigurationAt {
+  let at = configurations.length - 1;
+  while (at > 0 && configurations[at].index > index) at--;
+  return configurations[at];
+}
+
 /** Whether the configuration in effect can no longer be taken back. */
 export function isConfigurationCommitted(core: Core): boolean {
   return latestConfiguration(core).index <= core.commitIndex;

@@ -8,6 +8,7 @@
  * @module
  */
 import { type ConfigurationAt, configurationsOf, followLog } from "./configuration.ts";
+import { encodeConfiguration } from "./configuration_codec.ts";
 import type { Effect } from "./effect.ts";
 import { checkLimits, COMMIT_HINT_ENTRIES, CORE_LIMITS, type CoreLimits } from "./limits.ts";
 import { entriesBytes, logToStartFrom, type RaftLog } from "./log.ts";
@@ -129,7 +130,7 @@ export interface Core {
  * Builds the core of a replica that has just started. Its first effects (see `recovered`) are in the
  * outbox.
  *
- * @throws {RangeError} if a limit makes no sense.
+ * @throws {RangeError} if a limit or the founders' configuration makes no sense.
  * @throws {InvariantError} if the recovered state contradicts itself.
  */
 export function createCore(options: CoreOptions): Core {
@@ -195,6 +196,8 @@ export function createCore(options: CoreOptions): Core {
 /** Whatever the log holds behind the snapshot, or the founders' configuration, is newer. */
 function configurationsToStartFrom(options: CoreOptions): ConfigurationAt[] {
   const { configuration, log, snapshot } = options;
+  // It will have to be written, sooner or later.
+  encodeConfiguration(configuration);
   const index = snapshot?.meta.index ?? 0 as LogIndex;
   const first = { index, configuration: snapshot?.meta.configuration ?? configuration };
   return configurationsOf(first, log.entries);

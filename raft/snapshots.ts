@@ -10,7 +10,7 @@
  */
 import { acknowledge, follow, NO_APPEND, refuse } from "./append.ts";
 import { setCommit } from "./commit.ts";
-import { compactConfigurations, installConfiguration } from "./configuration.ts";
+import { compactConfigurations, configurationAt, installConfiguration } from "./configuration.ts";
 import { type Core, emit } from "./core.ts";
 import type { SnapshotChunk, SnapshotReply } from "./message.ts";
 import type { Progress } from "./progress.ts";
@@ -23,6 +23,22 @@ import {
   type SnapshotMeta,
   type Term,
 } from "./types.ts";
+
+/**
+ * What a snapshot of the state that has applied all up to `index` says of itself.
+ *
+ * @throws {InvariantError} if that is not committed, or is cut off: then an older snapshot stands there.
+ */
+export function snapshotMeta(core: Core, index: LogIndex): SnapshotMeta {
+  if (index > core.commitIndex) {
+    throw new InvariantError(
+      `Cannot take a snapshot of ${index}: only entries up to ${core.commitIndex} are committed`,
+    );
+  }
+  const { term, timeMs } = core.log.entry(index);
+  const { configuration } = configurationAt(core, index);
+  return { index, term, timeMs, configuration };
+}
 
 /** As a leader: `peer` lacks what was cut off. Its heartbeats go on, and show when it has caught up. */
 export function pause(core: Core, peer: Progress): void {
