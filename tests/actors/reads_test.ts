@@ -131,11 +131,11 @@ Deno.test("Reads asks again ever more slowly, and takes the answer to any attemp
   bench.admit("a");
   bench.begin();
   const attempts: number[] = [];
-  for (let tick = 1; tick <= 160; tick++) {
+  for (let tick = 1; tick <= 16 * READ_RETRY_TICKS_MIN; tick++) {
     bench.reads.tick(0, false, true);
     if (bench.begin().length > 0) attempts.push(tick);
   }
-  assertEquals(attempts, [10, 30, 70, 150]);
+  assertEquals(attempts, [1, 3, 7, 15].map((times) => times * READ_RETRY_TICKS_MIN));
   bench.reads.refused(3);
   bench.reads.confirmed(2, 4, true);
   assertEquals(bench.ready(4), ["a"]);

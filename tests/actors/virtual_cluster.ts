@@ -7,6 +7,7 @@ import { type Node, type NodeEvent, startNode } from "../../actors/node.ts";
 import { type ClusterService, type KvService, LINEARIZABLE } from "../../actors/service.ts";
 import { type VirtualEnv, virtualEnv } from "../../actors/virtual_env.ts";
 import { addressOf } from "./addresses.ts";
+import { NodeEnv } from "./node_env.ts";
 import { encodeKey } from "../../kv/key_codec.ts";
 import type { AtomicWrite, EncodedKey, Mutation, Value } from "../../kv/types.ts";
 import { bytesValue, u64Of, u64Value } from "../../kv/value_codec.ts";
@@ -23,12 +24,14 @@ const STEP_MS = 10;
 export class VirtualCluster {
   readonly env: VirtualEnv;
   readonly network: MemoryNetwork;
-  readonly ids: readonly string[];
+  /** The nodes that were ever started, founders first. */
+  readonly ids: string[];
   readonly disks = new Map<string, MemoryDisk>();
   readonly events: string[] = [];
   readonly #nodes = new Map<string, Node>();
   readonly #transports = new Map<string, Transport>();
   readonly #crashed: Node[] = [];
+  readonly #clocks = new Map<string, NodeEnv>();
   readonly #founders: MemberAddress[];
 
   private constructor(size: number, seed: number) {
@@ -69,14 +72,30 @@ export class VirtualCluster {
     return this.node(id).service;
   }
 
+  /** The clocks of a node's machine, which outlive the node. */
+  clock(id: string): NodeEnv {
+    const clock = this.#clocks.get(id) ?? new NodeEnv(this.env);
+    this.#clocks.set(id, clock);
+    return clock;
+  }
+
+  /** Starts a node with an empty disk that knows of a cluster, and is to be let in. */
+  join(id: string): void {
+    if (!this.ids.includes(id)) this.ids.push(id);
+    this.disks.set(id, new MemoryDisk());
+    this.start(id);
+  }
+
   start(id: string): void {
     if (this.#nodes.has(id)) throw new Error(`${id} runs already`);
     const disk = this.disks.get(id)!;
+    const isFounder = this.#founders.some((founder) => founder.id === id);
     const node = startNode({
       id: nodeId(id),
       clusterId: CLUSTER_ID,
-      founders: this.#founders,
-      env: this.env,
+      founders: isFounder ? this.#founders : [],
+      seeds: isFounder ? [] : this.ids.filter((other) => other !== id).map(addressOf),
+      env: this.clock(id),
       openLog: () => new MemoryLogStore(disk, { clusterId: CLUSTER_ID, nodeId: id }),
       openTransport: (_boot, onEvent, acceptUnknown) => {
         const transport = this.network.transport(nodeId(id), { onEvent, acceptUnknown });
@@ -98,6 +117,14 @@ export class VirtualCluster {
     await this.#transports.get(id)?.close();
     this.disks.get(id)!.boot({ clusterId: CLUSTER_ID, nodeId: id });
     this.#crashed.push(node);
+  }
+
+  /** Ends a node cleanly. */
+  async stop(id: string, drainMs = 5000): Promise<void> {
+    const node = this.node(id);
+    this.#nodes.delete(id);
+    this.#crashed.push(node);
+    await this.settle(node.stop(drainMs));
   }
 
   /** Cuts a node off from all others, both ways. */
