@@ -9,12 +9,12 @@ import { type Context, Hono } from "hono";
 import type { ClusterService, KvService } from "../actors/service.ts";
 import { routedPath } from "./address.ts";
 import { atomicRoutes } from "./atomic.ts";
-import { clusterRoutes } from "./cluster.ts";
+import { BACKUP_PATH, clusterRoutes } from "./cluster.ts";
 import type { Door } from "./door.ts";
 import { healthRoutes } from "./health.ts";
 import { kvRoutes } from "./kv.ts";
 import { listRoutes } from "./list.ts";
-import { HttpProblem, problemOf } from "./problem.ts";
+import { HttpProblem, methodNotAllowed, problemOf } from "./problem.ts";
 import { Replies } from "./reply.ts";
 
 export interface AppOptions {
@@ -31,8 +31,8 @@ const METHODS = ["GET", "PUT", "POST", "DELETE"];
  *
  * @example
  * ```ts
- * const { service, cluster } = node;
- * Deno.serve({ port: 8001 }, createApp({ service, cluster, log: console.error }).fetch);
+ * const { service } = node;
+ * Deno.serve({ port: 8001 }, createApp({ service, cluster: service, log: console.error }).fetch);
  * ```
  */
 export function createApp({ service, cluster, log }: AppOptions): Hono {
@@ -64,7 +64,6 @@ function noRoute(app: Hono, c: Context): HttpProblem {
   if (allowed.length === 0) {
     return new HttpProblem("no-such-route", "Keys are at /v1/kv/{part}/{part}…");
   }
-  if (allowed.includes("GET")) allowed.push("HEAD");
-  const allow = allowed.join(", ");
-  return new HttpProblem("method-not-allowed", `The address takes ${allow}.`, { allow });
+  if (allowed.includes("GET") && c.req.path !== BACKUP_PATH) allowed.push("HEAD");
+  return methodNotAllowed(allowed);
 }

@@ -17,7 +17,10 @@ import type { Door } from "./door.ts";
 import { fieldsOf } from "./fields.ts";
 import { ADMIN_BODY_BYTES_MAX, ADMIN_DEPTH_MAX } from "./limits.ts";
 import { isNodeId, takeMember, takeTarget } from "./member_json.ts";
-import { HttpProblem } from "./problem.ts";
+import { HttpProblem, methodNotAllowed } from "./problem.ts";
+
+/** The one address that takes GET and not HEAD. */
+export const BACKUP_PATH = "/v1/cluster/backup";
 
 /** The door for operators. */
 export function clusterRoutes(door: Door): Hono {
@@ -27,7 +30,7 @@ export function clusterRoutes(door: Door): Hono {
   app.delete("/v1/cluster/members/:id", (c) => removeMember(door, c.req.raw));
   app.post("/v1/cluster/transfer", (c) => transfer(door, c.req.raw));
   app.post("/v1/cluster/snapshot", (c) => snapshot(door, c.req.raw));
-  app.get("/v1/cluster/backup", (c) => backup(door, c.req.raw));
+  app.get(BACKUP_PATH, (c) => backup(door, c.req.raw));
   return app;
 }
 
@@ -68,15 +71,9 @@ async function snapshot(door: Door, request: Request): Promise<Response> {
 
 async function backup(door: Door, request: Request): Promise<Response> {
   queryOf(request, []);
-  // Nothing is copied for a HEAD: what its headers would say of the copy is left out.
-  if (request.method === "HEAD") return door.replies.backup(request, null);
-  const copy = await door.cluster.backup();
-  if (request.signal.aborted) {
-    // Nobody will read it, nor cancel it.
-    await copy.body.cancel();
-    throw new HttpProblem("bad-request", "The client has gone.");
-  }
-  return door.replies.backup(request, copy);
+  // Its headers would have to say what only a copy of the whole state can tell, its length included.
+  if (request.method === "HEAD") throw methodNotAllowed(["GET"]);
+  return door.replies.backup(request, await door.cluster.backup());
 }
 
 /** A change that may have happened is told as that, and how to find out. */

@@ -18,8 +18,8 @@ export const EXPIRE_IN_MS_MAX = 2 ** 47;
 export const STALENESS_MS_MAX = 2 ** 47;
 /** Bytes of the body of an operator's request: a member's id, addresses and role. */
 export const ADMIN_BODY_BYTES_MAX = 4096;
-/** Levels of JSON in it. */
-export const ADMIN_DEPTH_MAX = 1;
+/** Levels of JSON in it: one, and one more for what is then refused by its name. */
+export const ADMIN_DEPTH_MAX = 2;
 /** Characters of a member's URL: a host name has 253 at most. */
 export const ORIGIN_CHARS_MAX = 300;
 export const PORT_MAX = 65_535;

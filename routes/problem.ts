@@ -100,6 +100,12 @@ export class HttpProblem extends Error {
   }
 }
 
+/** The problem of a known address that does not take the method; these are the ones it takes. */
+export function methodNotAllowed(allowed: readonly string[]): HttpProblem {
+  const allow = allowed.join(", ");
+  return new HttpProblem("method-not-allowed", `The address takes ${allow}.`, { allow });
+}
+
 /** The problem that an outcome of a call comes to, or null for an error that is no outcome. */
 export function problemOf(error: unknown): HttpProblem | null {
   if (error instanceof HttpProblem) return error;

@@ -137,19 +137,17 @@ export class Replies {
     });
   }
 
-  /** A copy of the whole state, or (null) what can be said of one before there is any. */
-  backup(request: Request, copy: Backup | null): Response {
-    return new Response(copy?.body ?? null, {
+  /** A copy of the whole state. If it fails on its way, the connection is ended within the body. */
+  backup(request: Request, { stateHash, body }: Backup): Response {
+    return new Response(body, {
       headers: {
         "content-type": "application/vnd.kvorum.backup",
+        "content-disposition": `attachment; filename="kvorum-${stateHash.index}.backup"`,
         "cache-control": "no-store, no-transform",
         "x-content-type-options": "nosniff",
+        "x-kvorum-index": String(stateHash.index),
+        "x-kvorum-state-hash": stateHash.hash,
         "x-request-id": this.idOf(request),
-        ...(copy === null ? NO_HEADERS : {
-          "content-disposition": `attachment; filename="kvorum-${copy.stateHash.index}.backup"`,
-          "x-kvorum-index": String(copy.stateHash.index),
-          "x-kvorum-state-hash": copy.stateHash.hash,
-        }),
       },
     });
   }

@@ -3,16 +3,19 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import {
   Draining,
   NoLeader,
+  NotCaughtUp,
   NotServing,
   OutcomeUnknown,
   Overloaded,
+  StorageExhausted,
+  TooStale,
 } from "../../actors/outcomes.ts";
 import type { WriteResult } from "../../actors/service.ts";
 import type { RefusalCode } from "../../kv/types.ts";
 import { createApp } from "../../routes/app.ts";
 import { type ProblemCode, PROBLEMS } from "../../routes/problem.ts";
 import { appTest, assertProblem, postAtomic, quietApp, rawRequest, statusOf } from "./harness.ts";
-import { APPLIED, scripted, STATUS } from "./service.ts";
+import { APPLIED, scripted, scriptedCluster, STATUS } from "./scripted.ts";
 
 /** One request of every kind that reaches the service. */
 const REQUESTS: readonly (readonly [string, string])[] = [
@@ -37,6 +40,9 @@ Deno.test("every door maps every outcome of a call to its problem", async () => 
     [new Overloaded(), "overloaded", "1"],
     [new Draining(), "draining", "1"],
     [new NotServing(), "not-serving", "1"],
+    [new TooStale(), "too-stale", "1"],
+    [new NotCaughtUp(), "not-caught-up", "1"],
+    [new StorageExhausted(), "storage-full", "10"],
     [new OutcomeUnknown(), "outcome-unknown", null],
   ];
   for (const [outcome, code, retryAfter] of outcomes) {
@@ -53,9 +59,16 @@ Deno.test("every door maps every outcome of a call to its problem", async () => 
 });
 
 Deno.test("problems: what was certainly not applied is 503, what may have been is 504", () => {
-  for (const code of ["no-leader", "overloaded", "draining", "not-serving"] as const) {
-    assertEquals(PROBLEMS[code].status, 503);
-  }
+  const codes = [
+    "no-leader",
+    "overloaded",
+    "draining",
+    "not-serving",
+    "storage-full",
+    "too-stale",
+    "not-caught-up",
+  ] as const;
+  for (const code of codes) assertEquals(PROBLEMS[code].status, 503);
   assertEquals(PROBLEMS["outcome-unknown"].status, 504);
 });
 
@@ -91,7 +104,11 @@ Deno.test("an unknown error is 500, is logged under its request id, and shows no
   ];
   for (const write of failures) {
     const lines: string[] = [];
-    const app = createApp({ service: scripted({ write }), log: (text) => lines.push(text) });
+    const app = createApp({
+      service: scripted({ write }),
+      cluster: scriptedCluster({}),
+      log: (text) => lines.push(text),
+    });
     const response = await app.request("/v1/kv/a", { method: "PUT", body: "x" });
     const id = response.headers.get("x-request-id");
     assert(id !== null);
@@ -138,6 +155,10 @@ appTest("an unknown address is 404 and shows no path", async (app) => {
     "/v2/kv/a",
     "/v1/kvx",
     "/V1/kv/a",
+    "/v1/cluster/",
+    "/v1/cluster/members/",
+    "/v1/cluster/members/n1/",
+    "/v1/cluster/backup/x",
     "//v1/kv/a",
     "/livez/",
     "/x/../v1/kv/a",
@@ -158,6 +179,14 @@ appTest("a method that an address does not take is 405 and says which it does", 
     ["GET", "/v1/atomic", "POST"],
     ["HEAD", "/v1/atomic", "POST"],
     ["POST", "/v1/cluster", "GET, HEAD"],
+    ["GET", "/v1/cluster/members", "POST"],
+    ["DELETE", "/v1/cluster/members", "POST"],
+    ["GET", "/v1/cluster/members/n1", "DELETE"],
+    ["POST", "/v1/cluster/members/n1", "DELETE"],
+    ["GET", "/v1/cluster/transfer", "POST"],
+    ["PUT", "/v1/cluster/snapshot", "POST"],
+    ["POST", "/v1/cluster/backup", "GET"],
+    ["HEAD", "/v1/cluster/backup", "GET"],
     ["POST", "/livez", "GET, HEAD"],
     ["DELETE", "/readyz", "GET, HEAD"],
   ];

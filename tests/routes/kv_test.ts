@@ -222,7 +222,7 @@ appTest("PUT, GET and DELETE refuse a query that they do not understand", async 
     ["PUT", `expireIn=${EXPIRE_IN_MS_MAX + 1}`],
     ["PUT", "%ff=1"],
     ["PUT", "expireIn=1000#"],
-    ["GET", "consistency=eventual"],
+    ["GET", "consistency=strong"],
     ["GET", "consistency=lease"],
     ["GET", "min=00000000000000010001"],
     ["GET", "expireIn=1000"],

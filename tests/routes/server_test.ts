@@ -19,7 +19,7 @@ function serverTest(
     const { service, close } = await testService();
     const server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen: () => {}, ...options },
-      quietApp(service).fetch,
+      quietApp(service, service).fetch,
     );
     try {
       await run(server.addr.port);
