@@ -7,21 +7,15 @@
  * @module
  */
 import { pause } from "../pause.ts";
+import { CommandFailed } from "./failure.ts";
 import { ROUND_MIN_MS, ROUND_PAUSE_MAX_MS, ROUND_PAUSE_MIN_MS } from "./limits.ts";
 
-/** A request that came to nothing, or to a refusal. */
-export class CallFailed extends Error {
+/**
+ * A request that came to nothing, or to a refusal. Its code is that of the problem, or `unavailable`,
+ * `outcome-unknown` or `unexpected` from here.
+ */
+export class CallFailed extends CommandFailed {
   override readonly name = "CallFailed";
-  /** The `code` of the problem, or `unavailable`, `outcome-unknown` or `unexpected` from here. */
-  readonly code: string;
-  /** The HTTP status, or null if no node answered. */
-  readonly status: number | null;
-
-  constructor(code: string, status: number | null, message: string) {
-    super(message);
-    this.code = code;
-    this.status = status;
-  }
 }
 
 /** One request, to whichever node takes it. */
@@ -37,6 +31,8 @@ export interface Call {
    * under an `idempotency-key`.
    */
   readonly lookAt?: string;
+  /** Gives the request up, with a {@linkcode CommandFailed} as the reason; also while its answer is read. */
+  readonly signal?: AbortSignal;
 }
 
 /** A request whose body is JSON. */
@@ -191,7 +187,7 @@ async function attempt<T>(
       headers: call.headers,
       body: call.body,
       redirect: "manual",
-      signal: limit.signal,
+      signal: call.signal ? AbortSignal.any([limit.signal, call.signal]) : limit.signal,
     });
     if (response.ok) return { taken: await take(response) };
     const problem = readProblem(response.status, await response.bytes());
@@ -205,7 +201,7 @@ async function attempt<T>(
     }
     throw problem;
   } catch (error) {
-    if (error instanceof CallFailed) throw error;
+    if (error instanceof CommandFailed) throw error;
     if (limit.signal.aborted) {
       const why = `did not answer within ${Math.round(timeoutMs)} ms`;
       return { why, mayHaveWorked: true, retryAfterMs: 0 };

@@ -7,6 +7,7 @@ import { UsageError } from "../args.ts";
 import { EXIT_OK } from "../exit_codes.ts";
 import { type Answer, answerJson } from "./client.ts";
 import { type Command, type Context, readDuration } from "./command.ts";
+import { addConsistency, consistencyFlags, consistencyHelp, servedOf } from "./consistency.ts";
 import { readAll } from "./io.ts";
 import { keyPath } from "./keys.ts";
 import { BODY_BYTES_MAX, VALUE_BYTES_MAX } from "./limits.ts";
@@ -47,8 +48,9 @@ export const getCommand: Command = {
 Bytes and strings are printed as they are (with a newline at the end on a terminal only), everything
 else as JSON. --json adds the versionstamp and says what kind of value it is.
 
-  --raw  prints exactly what the node sent: a string then is JSON, too`,
-  flags: { switches: ["raw"] },
+  --raw                  prints exactly what the node sent: a string then is JSON, too
+${consistencyHelp}`,
+  flags: { values: consistencyFlags, switches: ["raw"] },
   positionalsMin: 1,
   positionalsMax: 1,
   run: get,
@@ -100,7 +102,10 @@ async function get(context: Context): Promise<number> {
   const raw = args.switches.has("raw");
   if (raw && json) throw new UsageError(["--raw and --json exclude each other"]);
   const [key] = args.positionals;
-  const answer = await client.call({ method: "GET", path: `/v1/kv/${keyPath(key)}` });
+  const query = new URLSearchParams();
+  addConsistency(context, query);
+  const path = `/v1/kv/${keyPath(key)}${query.size === 0 ? "" : `?${query}`}`;
+  const answer = await client.call({ method: "GET", path });
   const { headers, body } = answer;
   if (raw) {
     await io.write(body);
@@ -115,6 +120,7 @@ async function get(context: Context): Promise<number> {
         value: isJson ? value : { bytes: body.toBase64() },
         encoding: headers.get("x-kvorum-encoding") ?? (isJson ? "json" : "bytes"),
         versionstamp: (headers.get("etag") ?? "").replaceAll('"', ""),
+        ...servedOf(headers),
       })
     }\n`);
   } else if (isJson && typeof value !== "string") {

@@ -12,6 +12,9 @@ export const BODY_BYTES_MAX = 1_048_576;
 /** Entries in one page of a list. */
 export const PAGE_ENTRIES_MAX = 1000;
 
+/** The most that a read may allow its state to be stale. */
+export const STALENESS_MAX_MS = 2 ** 47;
+
 /** How long a command goes on trying, unless told. */
 export const TIMEOUT_DEFAULT_MS = 10_000;
 /** The longest duration that a flag takes. */
@@ -25,6 +28,12 @@ export const ROUND_MIN_MS = 50;
 
 /** Asking one node for its own view takes at most so long. */
 export const VIEW_MS = 2000;
+/** `--wait` goes on for so long, unless told: a node that joins may have much to fetch. */
+export const WAIT_DEFAULT_MS = 60_000;
+/** And looks again after so long. */
+export const WAIT_POLL_MS = 100;
+/** A backup of which nothing came for so long is given up. */
+export const BACKUP_STALL_MS = 30_000;
 /** `verify` asks each node again after so long. */
 export const VERIFY_POLL_MS = 10;
 /** A node that has not answered `verify` after so long counts as missing. */

@@ -7,6 +7,13 @@ import { UsageError, wholeNumber } from "../args.ts";
 import { EXIT_OK } from "../exit_codes.ts";
 import { answerJson } from "./client.ts";
 import type { Command, Context } from "./command.ts";
+import {
+  addConsistency,
+  consistencyFlags,
+  consistencyHelp,
+  type Served,
+  servedOf,
+} from "./consistency.ts";
 import { keyPath, keyText } from "./keys.ts";
 import { PAGE_ENTRIES_MAX } from "./limits.ts";
 
@@ -19,14 +26,15 @@ export const listCommand: Command = {
 Prints one line an entry: the key, a tab, the value as JSON (bytes that are text: as that text). Keys
 with parts that are no plain strings are printed as JSON.
 
-  --start KEY    begins at KEY, which is included
-  --end KEY      ends before KEY
-  --reverse      from the end to the start
-  --limit N      at most N entries (100)
-  --keys-only    leaves the values out
-  --cursor TEXT  goes on where an earlier list ended; it printed this`,
+  --start KEY            begins at KEY, which is included
+  --end KEY              ends before KEY
+  --reverse              from the end to the start
+  --limit N              at most N entries (100)
+  --keys-only            leaves the values out
+  --cursor TEXT          goes on where an earlier list ended; it printed this
+${consistencyHelp}`,
   flags: {
-    values: ["start", "end", "limit", "cursor"],
+    values: ["start", "end", "limit", "cursor", ...consistencyFlags],
     switches: ["reverse", "keys-only"],
   },
   positionalsMin: 0,
@@ -54,23 +62,28 @@ async function list(context: Context): Promise<number> {
   let left = readLimit(args.values.get("limit") ?? "100");
   let cursor = args.values.get("cursor") ?? null;
   const entries: Entry[] = [];
+  let served: Served = {};
   do {
     query.set("limit", String(Math.min(left, PAGE_ENTRIES_MAX)));
     if (cursor !== null) query.set("cursor", cursor);
     const answer = await client.call({ method: "GET", path: `/v1/kv?${query}` });
     const page = answerJson(answer) as Page;
+    served = servedOf(answer.headers);
+    // The next page may come from another node, and must not be of an earlier state.
+    if (served.consistency === "session" && served.readAt) query.set("min", served.readAt);
     left -= page.entries.length;
     cursor = page.cursor || null;
     // People read on while the next page is fetched; JSON is one text.
     if (json) entries.push(...page.entries);
     else await io.write(page.entries.map((entry) => `${entryLine(entry)}\n`).join(""));
   } while (left > 0 && cursor !== null);
-  if (json) await io.write(`${JSON.stringify({ entries, cursor })}\n`);
+  if (json) await io.write(`${JSON.stringify({ entries, cursor, ...served })}\n`);
   else if (cursor !== null) io.complain(`there are more: --cursor ${cursor}`);
   return EXIT_OK;
 }
 
-function readQuery({ args }: Context): URLSearchParams {
+function readQuery(context: Context): URLSearchParams {
+  const { args } = context;
   const query = new URLSearchParams();
   const [prefix] = args.positionals;
   if (prefix !== undefined) query.set("prefix", keyPath(prefix));
@@ -80,6 +93,7 @@ function readQuery({ args }: Context): URLSearchParams {
   }
   if (args.switches.has("reverse")) query.set("reverse", "true");
   if (args.switches.has("keys-only")) query.set("keysOnly", "true");
+  addConsistency(context, query);
   return query;
 }
 

@@ -7,12 +7,17 @@
 import { readArguments, UsageError } from "../args.ts";
 import { EXIT_FAILED, EXIT_NOT_FOUND, EXIT_OK, EXIT_UNEQUAL, EXIT_USAGE } from "../exit_codes.ts";
 import { formatTable } from "../table.ts";
-import { CallFailed, ClusterClient } from "./client.ts";
+import { backupCommand } from "./backup_command.ts";
+import { ClusterClient } from "./client.ts";
 import { type Command, commonFlags, commonHelp, readTimeout, readUrls } from "./command.ts";
+import { CommandFailed } from "./failure.ts";
 import type { Io } from "./io.ts";
 import { deleteCommand, getCommand, putCommand } from "./key_commands.ts";
 import { listCommand } from "./list_command.ts";
+import { membersCommand } from "./members_command.ts";
+import { snapshotCommand } from "./snapshot_command.ts";
 import { statusCommand } from "./status_command.ts";
+import { transferCommand } from "./transfer_command.ts";
 import { verifyCommand } from "./verify_command.ts";
 
 const commands: readonly Command[] = [
@@ -22,6 +27,10 @@ const commands: readonly Command[] = [
   listCommand,
   statusCommand,
   verifyCommand,
+  membersCommand,
+  transferCommand,
+  snapshotCommand,
+  backupCommand,
 ];
 
 const exitCodesHelp = `Exit codes: ${EXIT_OK} done, ${EXIT_FAILED} failed or no node available,
@@ -70,7 +79,7 @@ async function runCommand(command: Command, args: readonly string[], io: Io): Pr
       await report(io, json, command, "usage", null, error.problems);
       return EXIT_USAGE;
     }
-    if (error instanceof CallFailed) {
+    if (error instanceof CommandFailed) {
       await report(io, json, command, error.code, error.status, [error.message]);
       return exitCodeOf(error);
     }
@@ -96,7 +105,7 @@ async function report(
   if (code === "usage") io.complain(`kvctl ${command.name}: see kvctl help ${command.name}`);
 }
 
-function exitCodeOf(error: CallFailed): number {
+function exitCodeOf(error: CommandFailed): number {
   if (error.code === "not-found") return EXIT_NOT_FOUND;
   if (error.code === "precondition-failed") return EXIT_UNEQUAL;
   return EXIT_FAILED;

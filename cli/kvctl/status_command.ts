@@ -4,18 +4,22 @@
  * @module
  */
 import { EXIT_FAILED, EXIT_OK } from "../exit_codes.ts";
+import { pause } from "../pause.ts";
 import { formatTable } from "../table.ts";
+import { CallFailed } from "./client.ts";
 import type { Command, Context } from "./command.ts";
-import { VIEW_MS } from "./limits.ts";
-import { type Asked, askView, type View } from "./view.ts";
+import { VIEW_MS, WAIT_DEFAULT_MS, WAIT_POLL_MS } from "./limits.ts";
+import { type Asked, askReady, askView, type View } from "./view.ts";
 
 export const statusCommand: Command = {
   name: "status",
   summary: "shows members, roles, terms and indexes, as each node sees them",
   usage: "status [flags]",
   help: `Asks the nodes given, and then the members that these name. A node that does not answer is
-shown with the reason. Exits with 1 if no node answers, or none that does knows a leader.`,
-  flags: {},
+shown with the reason. Exits with 1 if no node answers, or none that does knows a leader.
+
+  --wait  returns when every member is ready; --timeout is ${WAIT_DEFAULT_MS / 1000}s then`,
+  flags: { switches: ["wait"] },
   positionalsMin: 0,
   positionalsMax: 0,
   run: status,
@@ -28,9 +32,11 @@ interface NodeStatus {
   readonly asked: Asked;
 }
 
-async function status({ client, io, json }: Context): Promise<number> {
-  const timeoutMs = Math.min(VIEW_MS, client.timeoutMs);
-  const nodes = await askAll(client.urls, timeoutMs);
+async function status({ args, client, io, json }: Context): Promise<number> {
+  const timeoutMs = args.values.has("timeout") ? client.timeoutMs : WAIT_DEFAULT_MS;
+  const nodes = args.switches.has("wait")
+    ? await waitForAll(client.urls, timeoutMs)
+    : await askAll(client.urls, Math.min(VIEW_MS, client.timeoutMs));
   const views = nodes.flatMap(({ asked }) => "view" in asked ? [asked.view] : []);
   if (json) {
     const clusterIds = new Set(views.map((view) => view.clusterId));
@@ -51,6 +57,30 @@ async function status({ client, io, json }: Context): Promise<number> {
     await io.write(`${table(nodes)}\n`);
   }
   return views.some((view) => view.leader !== null) ? EXIT_OK : EXIT_FAILED;
+}
+
+/** Asks again and again until all members are ready, under one leader. */
+async function waitForAll(urls: readonly string[], timeoutMs: number): Promise<NodeStatus[]> {
+  const endMs = performance.now() + timeoutMs;
+  for (;;) {
+    const leftMs = endMs - performance.now();
+    const askMs = Math.max(1, Math.min(VIEW_MS, leftMs));
+    const nodes = await askAll(urls, askMs);
+    const unready = await Promise.all(nodes.map((node) => whyUnready(node, askMs)));
+    const leaders = new Set(nodes.map(({ asked }) => "view" in asked ? asked.view.leader : null));
+    const whys = unready.filter((why) => why !== null);
+    if (whys.length === 0 && leaders.size === 1 && !leaders.has(null)) return nodes;
+    if (leftMs <= 0) {
+      const why = whys.length > 0 ? whys.join("; ") : "the members do not agree on a leader";
+      throw new CallFailed("not-in-time", null, `not all are ready after ${timeoutMs} ms: ${why}`);
+    }
+    await pause(Math.min(WAIT_POLL_MS, leftMs), new AbortController().signal);
+  }
+}
+
+async function whyUnready({ id, url, asked }: NodeStatus, askMs: number): Promise<string | null> {
+  const why = "view" in asked ? await askReady(url, askMs) : asked.why;
+  return why === null ? null : `${id ?? url} ${why}`;
 }
 
 /** Asks `urls`, then the members that did not answer there under their own addresses. */
@@ -79,7 +109,18 @@ async function askAll(urls: readonly string[], timeoutMs: number): Promise<NodeS
   return [...[...nodes.values()].sort(byId), ...strangers];
 }
 
-const head = ["node", "url", "role", "term", "leader", "last", "commit", "applied", "state hash"];
+const head = [
+  "node",
+  "url",
+  "role",
+  "term",
+  "leader",
+  "snapshot",
+  "last",
+  "commit",
+  "applied",
+  "state hash",
+];
 
 function table(nodes: readonly NodeStatus[]): string {
   const rows = nodes.flatMap(({ id, url, asked }) => {
@@ -96,6 +137,7 @@ function row(id: string, url: string, replica: View["replicas"][number]): string
     replica.role,
     String(replica.term),
     replica.leader ?? "-",
+    String(replica.snapshotIndex),
     String(replica.lastIndex),
     String(replica.commitIndex),
     String(replica.appliedIndex),

@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { pause } from "../pause.ts";
+import { CallFailed } from "./client.ts";
+import { ROUND_PAUSE_MAX_MS, VIEW_MS } from "./limits.ts";
 
 /** A state hash after applying `index`. */
 export interface HashSample {
@@ -15,7 +18,12 @@ export interface View {
   readonly clusterId: string;
   readonly node: string;
   readonly leader: string | null;
-  readonly members: readonly { readonly id: string; readonly url: string }[];
+  readonly members: readonly {
+    readonly id: string;
+    readonly url: string;
+    readonly peer: string;
+    readonly role: string;
+  }[];
   readonly replicas: readonly {
     readonly group: string;
     readonly role: string;
@@ -24,6 +32,7 @@ export interface View {
     readonly lastIndex: number;
     readonly commitIndex: number;
     readonly appliedIndex: number;
+    readonly snapshotIndex: number;
     readonly stateHash: HashSample;
   }[];
 }
@@ -33,21 +42,67 @@ export type Asked = { readonly view: View } | { readonly why: string };
 
 /** Asks one node, once. */
 export async function askView(url: string, timeoutMs: number): Promise<Asked> {
+  const asked = await askText(`${url}/v1/cluster`, timeoutMs);
+  if ("why" in asked) return asked;
+  if (!asked.ok) return { why: `answered ${asked.status}` };
+  try {
+    const view: unknown = JSON.parse(asked.text);
+    if (isView(view)) return { view };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return { why: "answered, but not as a Kvorum node" };
+}
+
+/** Asks one node, once, whether it is ready: null if it is, otherwise why not. */
+export async function askReady(url: string, timeoutMs: number): Promise<string | null> {
+  const asked = await askText(`${url}/readyz`, timeoutMs);
+  if ("why" in asked) return asked.why;
+  return asked.ok ? null : "is not ready";
+}
+
+async function askText(
+  url: string,
+  timeoutMs: number,
+): Promise<{ readonly why: string } | { readonly ok: boolean; status: number; text: string }> {
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), timeoutMs);
   try {
-    const response = await fetch(`${url}/v1/cluster`, { redirect: "manual", signal: limit.signal });
-    const text = await response.text();
-    if (!response.ok) return { why: `answered ${response.status}` };
-    const view: unknown = JSON.parse(text);
-    return isView(view) ? { view } : { why: "answered, but not as a Kvorum node" };
-  } catch (error) {
+    const response = await fetch(url, { redirect: "manual", signal: limit.signal });
+    return { ok: response.ok, status: response.status, text: await response.text() };
+  } catch {
     if (limit.signal.aborted) return { why: `did not answer within ${Math.round(timeoutMs)} ms` };
-    if (error instanceof SyntaxError) return { why: "answered, but not as a Kvorum node" };
     return { why: "cannot be reached" };
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * The view of whichever of the nodes has seen most of the log: one that is cut off, or was removed, tells
+ * of members that are none any more. Asks again until one answers.
+ *
+ * @throws {CallFailed} if none does in time.
+ */
+export async function freshestView(urls: readonly string[], timeoutMs: number): Promise<View> {
+  const endMs = performance.now() + timeoutMs;
+  for (;;) {
+    const askMs = Math.max(1, Math.min(VIEW_MS, endMs - performance.now()));
+    const asked = await Promise.all(urls.map((url) => askView(url, askMs)));
+    const views = asked.flatMap((one) => "view" in one ? [one.view] : []);
+    if (views.length > 0) {
+      return views.reduce((best, view) => commitIndex(view) > commitIndex(best) ? view : best);
+    }
+    if (performance.now() + ROUND_PAUSE_MAX_MS >= endMs) {
+      const list = asked.map((one, i) => `${urls[i]} ${"why" in one ? one.why : ""}`).join("; ");
+      throw new CallFailed("unavailable", null, `no node answered: ${list}`);
+    }
+    await pause(ROUND_PAUSE_MAX_MS, new AbortController().signal);
+  }
+}
+
+function commitIndex(view: View): number {
+  return Math.max(-1, ...view.replicas.map((replica) => replica.commitIndex));
 }
 
 /** Whether the content of an answer is a view, as far as that can be seen without reading all of it. */
