@@ -223,7 +223,7 @@ appTest("PUT, GET and DELETE refuse a query that they do not understand", async 
     ["PUT", "%ff=1"],
     ["PUT", "expireIn=1000#"],
     ["GET", "consistency=strong"],
-    ["GET", "consistency=lease"],
+    ["GET", "min=00000000000000070001"],
     ["GET", "min=00000000000000010001"],
     ["GET", "expireIn=1000"],
     ["DELETE", "expireIn=1000"],

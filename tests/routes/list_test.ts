@@ -194,7 +194,7 @@ appTest("GET /v1/kv refuses a query that it does not understand", async (app) =>
     "?cursor=%21",
     "?cursor=AA",
     `?prefix=b&cursor=${cursor}`,
-    "?consistency=session",
+    "?consistency=session&maxStalenessMs=5",
     "?maxStalenessMs=5",
   ];
   for (const query of queries) {
