@@ -5,6 +5,7 @@
  * @module
  */
 import type { Backup } from "../actors/service.ts";
+import { BACKUP_MEDIA_TYPE } from "../kv/backup_file.ts";
 import { type Value, ValueEncoding } from "../kv/types.ts";
 import { REQUEST_ID_CHARS_MAX } from "./limits.ts";
 import { type HttpProblem, problemBody, PROBLEMS, retryAfterS } from "./problem.ts";
@@ -141,7 +142,7 @@ export class Replies {
   backup(request: Request, { stateHash, body }: Backup): Response {
     return new Response(body, {
       headers: {
-        "content-type": "application/vnd.kvorum.backup",
+        "content-type": BACKUP_MEDIA_TYPE,
         "content-disposition": `attachment; filename="kvorum-${stateHash.index}.backup"`,
         "cache-control": "no-store, no-transform",
         "x-content-type-options": "nosniff",
