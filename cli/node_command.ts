@@ -57,13 +57,18 @@ export function nodeCommand(
     stdin: "piped",
     stdout: output,
     stderr: output,
-    env: {
-      // Everything is in the flags by now: a variable could only add what was not asked for, and the
-      // node may not read the file. Empty is unset.
-      ...Object.fromEntries(Object.values(settings).map(({ variable }) => [variable, ""])),
-      [CONFIG_FILE_VARIABLE]: "",
-      // A node talks to its peers and to nobody else.
-      DENO_NO_UPDATE_CHECK: "1",
-    },
+    env: nodeEnvironment(),
   });
+}
+
+/** What a node's environment has that differs from the one around it. */
+export function nodeEnvironment(): Record<string, string> {
+  return {
+    // Everything is in the flags by now: a variable could only add what was not asked for, and the
+    // node may not read the file. Empty is unset.
+    ...Object.fromEntries(Object.values(settings).map(({ variable }) => [variable, ""])),
+    [CONFIG_FILE_VARIABLE]: "",
+    // A node talks to its peers and to nobody else.
+    DENO_NO_UPDATE_CHECK: "1",
+  };
 }

@@ -1,7 +1,7 @@
 /**
  * The launcher's data directory: whose it is, and which cluster lives in it.
  *
- * In it: `cluster.json` (identity and size of the cluster), `cluster.lock` (locked by the running
+ * In it: `cluster.json` (identity, size and ports of the cluster), `cluster.lock` (locked by the running
  * launcher), and `n1` to `n9`, the directories of the nodes. Nothing else is ever written or deleted.
  *
  * @module
@@ -12,24 +12,44 @@ import { CLUSTER_SIZE_MAX } from "../limits.ts";
 
 const CLUSTER_FILE = "cluster.json";
 const LOCK_FILE = "cluster.lock";
-const FORMAT = 1;
+const FORMAT = 2;
 
-/** What `cluster.json` holds. */
-interface ClusterFile {
-  readonly format: typeof FORMAT;
-  /** A UUID. */
-  readonly clusterId: string;
+/** What a cluster in a directory cannot change. */
+export interface Shape {
   /** Nodes. */
   readonly size: number;
+  /** The HTTP port of `n1`, from which all others follow: the members know each other under them. */
+  readonly basePort: number;
+}
+
+/** What `cluster.json` holds. */
+interface ClusterFile extends Shape {
+  /** A UUID. */
+  readonly clusterId: string;
 }
 
 /**
- * Makes sure that a cluster of `size` can be started in `path`, changing nothing.
+ * Makes sure that a cluster of this shape can be started in `path`, changing nothing.
  *
- * @throws {UsageError} if the directory is somebody else's, or holds a cluster of another size.
+ * @throws {UsageError} if the directory is somebody else's, or holds a cluster of another shape.
  */
-export function requireOurs(path: string, size: number, fresh: boolean): void {
-  readClusterFile(path, size, fresh);
+export function requireOurs(path: string, shape: Shape, fresh: boolean): void {
+  readClusterFile(path, shape, fresh);
+}
+
+/**
+ * Makes sure that a new cluster can be put into `path`, changing nothing.
+ *
+ * @throws {UsageError} if there is anything in it.
+ */
+export function requireEmpty(path: string): void {
+  const { text, names } = readDirectory(path);
+  if (text === null && names.length === 0) return;
+  throw new UsageError([
+    `cannot use the directory ${path}: it is not empty (${
+      text === null ? names[0] : CLUSTER_FILE
+    })`,
+  ]);
 }
 
 /** A data directory that this launcher has to itself until it closes it. */
@@ -66,13 +86,13 @@ export class DataDirectory implements Disposable {
    * @param fresh found a new one in any case, and delete what the old one left.
    * @throws {UsageError} like {@linkcode requireOurs}.
    */
-  identify(size: number, fresh: boolean): string {
-    const present = readClusterFile(this.#path, size, fresh);
+  identify(shape: Shape, fresh: boolean): string {
+    const present = readClusterFile(this.#path, shape, fresh);
     if (present !== null && !fresh) return present.clusterId;
     const clusterId = crypto.randomUUID();
     // First the new identity: a crash while deleting must not leave some of the old nodes' data
     // under an identity that would still accept it.
-    this.#writeClusterFile({ format: FORMAT, clusterId, size });
+    this.found(clusterId, shape);
     if (fresh) this.#deleteNodes();
     return clusterId;
   }
@@ -81,8 +101,9 @@ export class DataDirectory implements Disposable {
     this.#lock.close();
   }
 
-  #writeClusterFile(content: ClusterFile): void {
-    const text = `${JSON.stringify(content, null, 2)}\n`;
+  /** Makes the directory that of a cluster. */
+  found(clusterId: string, { size, basePort }: Shape): void {
+    const text = `${JSON.stringify({ format: FORMAT, clusterId, size, basePort }, null, 2)}\n`;
     replaceFile(`${this.#path}/${CLUSTER_FILE}`, new TextEncoder().encode(text));
   }
 
@@ -102,22 +123,12 @@ export class DataDirectory implements Disposable {
  *
  * @throws {UsageError}
  */
-function readClusterFile(path: string, size: number, fresh: boolean): ClusterFile | null {
-  let names: string[];
-  let text: string | null = null;
-  try {
-    names = [...Deno.readDirSync(path)].map((entry) => entry.name);
-    if (names.includes(CLUSTER_FILE)) text = Deno.readTextFileSync(`${path}/${CLUSTER_FILE}`);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw new UsageError([`cannot use the directory ${path}: ${reason(error)}`]);
-  }
+function readClusterFile(path: string, shape: Shape, fresh: boolean): ClusterFile | null {
+  const { text, names } = readDirectory(path);
   if (text === null) {
-    // A launcher that died before it wrote the first cluster.json leaves these two at most.
-    const foreign = names.filter((name) => name !== LOCK_FILE && name !== `${CLUSTER_FILE}.new`);
-    if (foreign.length === 0) return null;
+    if (names.length === 0) return null;
     throw new UsageError([
-      `cannot use the directory ${path}: it is not empty (${foreign.sort()[0]}) and holds no ` +
+      `cannot use the directory ${path}: it is not empty (${names[0]}) and holds no ` +
       `${CLUSTER_FILE}, so no cluster of ours made it; give --data another directory`,
     ]);
   }
@@ -127,13 +138,36 @@ function readClusterFile(path: string, size: number, fresh: boolean): ClusterFil
       `cannot use the directory ${path}: its ${CLUSTER_FILE} was not written by this version`,
     ]);
   }
-  if (content.size !== size && !fresh) {
+  if (fresh) return content;
+  if (content.size !== shape.size) {
     throw new UsageError([
-      `cannot start ${size} nodes in ${path}: it holds a cluster of ${content.size}; ` +
+      `cannot start ${shape.size} nodes in ${path}: it holds a cluster of ${content.size}; ` +
       `say --size ${content.size}, or --fresh to delete it and found a new one`,
     ]);
   }
+  if (content.basePort !== shape.basePort) {
+    throw new UsageError([
+      `cannot start ${path} at port ${shape.basePort}: its members know each other at ports from ` +
+      `${content.basePort} on; say --base-port ${content.basePort}, or --fresh to delete it and ` +
+      "found a new one",
+    ]);
+  }
   return content;
+}
+
+/** The text of `cluster.json`, null if there is none, and the names of what does not belong to an empty one. */
+function readDirectory(path: string): { readonly text: string | null; names: readonly string[] } {
+  try {
+    const names = [...Deno.readDirSync(path)].map((entry) => entry.name).sort();
+    return {
+      text: names.includes(CLUSTER_FILE) ? Deno.readTextFileSync(`${path}/${CLUSTER_FILE}`) : null,
+      // A launcher that died before it wrote the first cluster.json leaves these two at most.
+      names: names.filter((name) => name !== LOCK_FILE && name !== `${CLUSTER_FILE}.new`),
+    };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return { text: null, names: [] };
+    throw new UsageError([`cannot use the directory ${path}: ${reason(error)}`]);
+  }
 }
 
 function parseClusterFile(text: string): ClusterFile | null {
@@ -144,9 +178,10 @@ function parseClusterFile(text: string): ClusterFile | null {
     return null;
   }
   if (typeof content !== "object" || content === null) return null;
-  const { format, clusterId, size } = content as Record<string, unknown>;
-  if (format !== FORMAT || typeof clusterId !== "string" || typeof size !== "number") return null;
-  return { format, clusterId, size };
+  const { format, clusterId, size, basePort } = content as Record<string, unknown>;
+  if (format !== FORMAT || typeof clusterId !== "string") return null;
+  if (typeof size !== "number" || typeof basePort !== "number") return null;
+  return { clusterId, size, basePort };
 }
 
 function reason(error: unknown): string {

@@ -45,10 +45,10 @@ export async function runCluster(
       return EXIT_OK;
     }
     const options = readClusterOptions(args);
-    requireOurs(options.data, options.size, options.fresh);
+    requireOurs(options.data, options, options.fresh);
     requireFreePorts(clusterPorts(options));
     using directory = DataDirectory.open(options.data);
-    const clusterId = directory.identify(options.size, options.fresh);
+    const clusterId = directory.identify(options, options.fresh);
     return await supervise(options, clusterId, { entry, restart: options.restart, output });
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;

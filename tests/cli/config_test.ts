@@ -1,7 +1,16 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { ConfigError, type NodeConfig, nodeFlags, resolveNodeConfig } from "../../cli/config.ts";
-import { nodePermissions } from "../../cli/node_command.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  CONFIG_FILE_VARIABLE,
+  ConfigError,
+  founderConfig,
+  type NodeConfig,
+  nodeFlags,
+  resolveNodeConfig,
+  SNAPSHOT_DEFAULTS,
+} from "../../cli/config.ts";
+import { nodeEnvironment, nodePermissions } from "../../cli/node_command.ts";
 import { formatPeers, parsePeers } from "../../cli/peers.ts";
+import { settings } from "../../cli/settings.ts";
 
 const uuid = "0b0e8c1a-35a7-4f5b-9d0f-7a1f4e0f2c55";
 const base = ["--id", "n1", "--port", "8001", "--peer-port", "9001", "--data", "d/n1"];
@@ -29,8 +38,12 @@ Deno.test("resolveNodeConfig() without peers founds a cluster of one", () => {
     port: 8001,
     peerPort: 9001,
     data: "d/n1",
+    self: { id: "n1", peerHost: "127.0.0.1", peerPort: 9001, url: "http://127.0.0.1:8001" },
     peers: [{ id: "n1", peerHost: "127.0.0.1", peerPort: 9001, url: "http://127.0.0.1:8001" }],
+    joining: null,
+    peerHosts: [],
     clusterId: null,
+    snapshots: SNAPSHOT_DEFAULTS,
     exitWithParent: false,
   });
 });
@@ -51,6 +64,42 @@ Deno.test("resolveNodeConfig() reads all flags", () => {
     { id: "n2", peerHost: "h2", peerPort: 9002, url: "http://h2:8002" },
     { id: "n3", peerHost: "h3", peerPort: 9003, url: "https://kv.example" },
   ]);
+});
+
+const joinFlags = [
+  "--join=http://h1:8001,https://kv.example/",
+  "--role=voter",
+  "--replaces=n3",
+  "--host=0.0.0.0",
+  "--advertise-url=https://n4.example",
+  "--advertise-peer=[fd00::4]:9441",
+  "--peer-hosts=10.0.0.0/8,*.example.com,fd00::5,h9",
+  "--snapshot-entries=1000",
+  "--snapshot-bytes=1000000",
+  "--log-tail-entries=0",
+];
+
+Deno.test("resolveNodeConfig() of a node that joins founds nothing", () => {
+  const config = resolve([...base, ...joinFlags]);
+  assertEquals(config.peers, []);
+  assertEquals(config.joining, {
+    urls: ["http://h1:8001", "https://kv.example"],
+    role: "voter",
+    replaces: "n3",
+  });
+  assertEquals(config.self, {
+    id: "n1",
+    peerHost: "fd00::4",
+    peerPort: 9441,
+    url: "https://n4.example",
+  });
+  assertEquals(config.peerHosts, ["10.0.0.0/8", "*.example.com", "fd00::5", "h9"]);
+  assertEquals(config.snapshots, { entriesMax: 1000, bytesMax: 1_000_000, tailEntries: 0 });
+  assertEquals(resolve([...base, "--join=http://h1:1"]).joining, {
+    urls: ["http://h1:1"],
+    role: "voter",
+    replaces: null,
+  });
 });
 
 Deno.test("resolveNodeConfig() lets flags win over environment over file", () => {
@@ -90,6 +139,36 @@ Deno.test("resolveNodeConfig() reads every setting from the environment and from
   assertEquals(resolve(["--config=c"], {}, { c: JSON.stringify(file) }), wanted);
 });
 
+Deno.test("resolveNodeConfig() reads what joining takes from the environment and from the file", () => {
+  const wanted = resolve([...base, ...joinFlags]);
+  const env = Object.fromEntries(
+    [...base.join("=").matchAll(/--([a-z-]+)=([^=]*)(?==--|$)/g)]
+      .map(([, name, value]) => [variableOf(name), value])
+      .concat(joinFlags.map((flag) => {
+        const [, name, value] = /^--([a-z-]+)=(.*)$/.exec(flag)!;
+        return [variableOf(name), value];
+      })),
+  );
+  assertEquals(resolve([], env), wanted);
+  const file = {
+    join: ["http://h1:8001", "https://kv.example"],
+    role: "voter",
+    replaces: "n3",
+    host: "0.0.0.0",
+    advertiseUrl: "https://n4.example",
+    advertisePeer: "[fd00::4]:9441",
+    peerHosts: ["10.0.0.0/8", "*.example.com", "fd00::5", "h9"],
+    snapshotEntries: 1000,
+    snapshotBytes: "1000000",
+    logTailEntries: 0,
+  };
+  assertEquals(resolve([...base, "--config=c"], {}, { c: JSON.stringify(file) }), wanted);
+});
+
+function variableOf(flag: string): string {
+  return `KVORUM_${flag.toUpperCase().replaceAll("-", "_")}`;
+}
+
 Deno.test("resolveNodeConfig() lists everything that is missing", () => {
   assertEquals(problems([]), [
     '--id is missing (or KVORUM_ID, or "id" in the configuration file)',
@@ -110,7 +189,50 @@ const refusedFlags: readonly [string[], string][] = [
   [["--data=a,b"], '--data must not contain a comma, not "a,b"'],
   [["--host=a/b"], '--host must be a host name or an address, not "a/b"'],
   [["--cluster-id=1"], '--cluster-id must be a UUID, not "1"'],
-  [["--join=http://n1"], "unknown flag: --join=http://n1"],
+  [
+    ["--join=n1"],
+    '--join must be http:// or https:// and a host, with nothing behind them, not "n1"',
+  ],
+  [["--join=http://n1:1,"], "--join must be http:// or https:// and a host"],
+  [
+    ["--join=http://n1:1", `--peers=${three}`],
+    "--join and --peers exclude each other: a node joins a cluster or founds one",
+  ],
+  [["--role=learner"], "--role is for a node that joins: say --join too"],
+  [["--replaces=n3"], "--replaces is for a node that joins: say --join too"],
+  [["--role=leader", "--join=http://n1:1"], '--role must be voter or learner, not "leader"'],
+  [["--replaces=a/b", "--join=http://n1:1"], '--replaces must be a node\'s id, not "a/b"'],
+  [["--replaces=n1", "--join=http://n2:1"], "--replaces must be another node than this one, n1"],
+  [
+    ["--role=learner", "--replaces=n3", "--join=http://n1:1"],
+    "--replaces takes a voter's place, which a learner cannot",
+  ],
+  [["--peer-hosts=10.0.0.0/33"], '--peer-hosts: "10.0.0.0/33" is not a host, 10.0.0.0/8 or'],
+  [["--peer-hosts=10.0.0/8"], '--peer-hosts: "10.0.0/8" is not a host'],
+  [["--peer-hosts=a.*.b"], '--peer-hosts: "a.*.b" is not a host'],
+  [["--peer-hosts=h:1"], '--peer-hosts: "h:1" is not a host'],
+  [["--peer-hosts=h,"], '--peer-hosts: "" is not a host'],
+  [["--advertise-url=n1"], "--advertise-url must be http:// or https:// and a host"],
+  [["--advertise-peer=n1"], '--advertise-peer must be host:port, not "n1"'],
+  [["--advertise-peer=0.0.0.0:1"], '--advertise-peer must be host:port, not "0.0.0.0:1"'],
+  [
+    ["--advertise-peer=h:9001", `--peers=${three}`],
+    "--advertise-peer and --peers exclude each other: the latter says it",
+  ],
+  [
+    ["--host=0.0.0.0"],
+    "--host 0.0.0.0 is no address that others can reach: say --advertise-url and --advertise-peer",
+  ],
+  [
+    ["--host=::", "--advertise-url=http://h:1", "--join=http://n1:1"],
+    "--host :: is no address that others can reach: say --advertise-peer",
+  ],
+  [
+    ["--snapshot-entries=0"],
+    '--snapshot-entries must be a whole number from 1 to 1000000000, not "0"',
+  ],
+  [["--snapshot-bytes=1e6"], "--snapshot-bytes must be a whole number from 1 to 1099511627776"],
+  [["--log-tail-entries=all"], "--log-tail-entries must be a whole number from 0 to 1000000000"],
   [["extra"], "unexpected argument: extra"],
   [["--peers=n2=h:9002@http://h:8002"], "--peers must name this node, n1: it names n2"],
   [
@@ -159,7 +281,9 @@ Deno.test("resolveNodeConfig() names the variable or the file that a bad value c
   const text = JSON.stringify({ host: "?", port: true, tls: 1 });
   assertEquals(problems(["--config=c.json", ...base], {}, { "c.json": text }), [
     '"port" in c.json has a value of the wrong type: true',
-    '"tls" in c.json is not a setting; these are: id, host, port, peerPort, data, peers, clusterId',
+    '"tls" in c.json is not a setting; these are: id, host, port, peerPort, data, peers, ' +
+    "clusterId, join, role, replaces, peerHosts, advertiseUrl, advertisePeer, snapshotEntries, " +
+    "snapshotBytes, logTailEntries",
     '"host" in c.json must be a host name or an address, not "?"',
   ]);
 });
@@ -173,15 +297,35 @@ Deno.test("resolveNodeConfig() refuses a file that is absent, no JSON, or no obj
   ]);
 });
 
-Deno.test("nodeFlags() resolve to the same configuration, whatever the environment says", () => {
-  const config = resolve([
-    ...base,
-    `--peers=${three}`,
-    `--cluster-id=${uuid}`,
-    "--exit-with-parent",
-  ]);
-  const env = { KVORUM_ID: "x", KVORUM_HOST: "x", KVORUM_CLUSTER_ID: "x", KVORUM_PEERS: "x" };
+Deno.test("nodeFlags() resolve to the same configuration", () => {
+  const given = [
+    [...base, `--peers=${three}`, `--cluster-id=${uuid}`, "--exit-with-parent"],
+    [...base, ...joinFlags],
+    [...base, "--join=http://[::1]:1", "--role=learner"],
+    base,
+  ];
+  for (const args of given) {
+    const config = resolve(args);
+    assertEquals(resolve(nodeFlags(config)), config);
+  }
+});
+
+Deno.test("nodeCommand() leaves no variable to make a setting", () => {
+  const config = resolve([...base, "--join=http://h1:1"]);
+  // What a shell that once ran a node may have left in the environment.
+  const left = Object.values(settings).map(({ variable }) => variable);
+  assert(left.includes("KVORUM_PEERS"));
+  const env = nodeEnvironment();
+  for (const variable of [...left, CONFIG_FILE_VARIABLE]) assertEquals(env[variable], "");
   assertEquals(resolve(nodeFlags(config), env), config);
+});
+
+Deno.test("founderConfig() is what the founder's flags resolve to", () => {
+  const { peers } = resolve([...base, `--peers=${three}`]);
+  const founder = { id: "n1", host: "h1", port: 8001, data: "d/n1", peers, clusterId: uuid };
+  const config = founderConfig(founder);
+  assertEquals(resolve(nodeFlags(config)), config);
+  assertThrows(() => founderConfig({ ...founder, id: "n9" }), Error, "n9 is no founder");
 });
 
 Deno.test("parsePeers() reads back what formatPeers() writes, IPv6 included", () => {
@@ -194,13 +338,33 @@ Deno.test("parsePeers() reads back what formatPeers() writes, IPv6 included", ()
   assertEquals(problems, []);
 });
 
-Deno.test("nodePermissions() allow the own ports, the peers' ports and the own directory only", () => {
+Deno.test("nodePermissions() allow the own ports, the members' hosts and the own directory only", () => {
   const config = resolve([...base, "--host=::", `--peers=${three}`]);
   assertEquals(nodePermissions(config), [
     "--no-prompt",
-    "--allow-net=[::]:8001,[::]:9001,h2:9002,h3:9003",
+    "--allow-net=h1,h2,h3,[::]:8001,[::]:9001",
     "--allow-read=d/n1",
     "--allow-write=d/n1",
     "--allow-env=KVORUM_*,DENO_KV_DB_MODE",
   ]);
+});
+
+Deno.test("nodePermissions() of a node that joins allow the hosts that the cluster told and --peer-hosts", () => {
+  const config = resolve([...base, ...joinFlags]);
+  assertEquals(
+    nodePermissions(config, ["h1", "fd00::1"])[1],
+    "--allow-net=[fd00::4],h1,[fd00::1],10.0.0.0/8,*.example.com,[fd00::5],h9," +
+      "0.0.0.0:8001,0.0.0.0:9001,kv.example:443",
+  );
+});
+
+Deno.test("nodePermissions() are flags that Deno takes", async () => {
+  const config = resolve([...base, ...joinFlags]);
+  // A module that does nothing: the flags are what is run.
+  const script = new URL("../../cli/exit_codes.ts", import.meta.url).href;
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", ...nodePermissions(config, ["h1", "fd00::1"]), script],
+    stdin: "null",
+  }).output();
+  assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
 });

@@ -6,9 +6,8 @@
  */
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { UsageError } from "../../cli/args.ts";
-import { resolveNodeConfig } from "../../cli/config.ts";
-import { nodeFlags } from "../../cli/config.ts";
-import { DataDirectory, requireOurs } from "../../cli/cluster/data_directory.ts";
+import { nodeFlags, resolveNodeConfig, SNAPSHOT_DEFAULTS } from "../../cli/config.ts";
+import { DataDirectory, requireEmpty, requireOurs } from "../../cli/cluster/data_directory.ts";
 import { Backoff } from "../../cli/cluster/node_process.ts";
 import { clusterMembers, clusterPorts, readClusterOptions } from "../../cli/cluster/options.ts";
 import { Output, pumpLines } from "../../cli/cluster/output.ts";
@@ -22,8 +21,12 @@ Deno.test("readClusterOptions() has the documented defaults", () => {
     data: "./data",
     fresh: false,
     restart: true,
+    snapshots: SNAPSHOT_DEFAULTS,
   });
 });
+
+const three = { size: 3, basePort: 8001 };
+const five = { size: 5, basePort: 8001 };
 
 const refused: readonly [string[], RegExp][] = [
   [["--size", "0"], /^--size must be a whole number from 1 to 9, not 0$/],
@@ -39,6 +42,9 @@ const refused: readonly [string[], RegExp][] = [
   [["--data", "a,b"], /^--data must not contain a comma: a,b$/],
   [["five"], /^unexpected argument: five$/],
   [["--restart"], /^unknown flag: --restart$/],
+  [["--snapshot-entries", "0"], /^--snapshot-entries must be a whole number from 1 to /],
+  [["--snapshot-bytes", "64MiB"], /^--snapshot-bytes must be a whole number .* not "64MiB"$/],
+  [["--log-tail-entries", "many"], /^--log-tail-entries must be a whole number from 0 to /],
 ];
 for (const [args, problem] of refused) {
   Deno.test(`readClusterOptions() refuses ${args.join(" ")}`, () => {
@@ -50,7 +56,8 @@ for (const [args, problem] of refused) {
 
 Deno.test("clusterMembers() are what the task promises, and a node accepts each", () => {
   const options = readClusterOptions(["--size=2", "--base-port=7001", "--data=d"]);
-  const members = clusterMembers(options, "0b0e8c1a-35a7-4f5b-9d0f-7a1f4e0f2c55");
+  const clusterId = "0b0e8c1a-35a7-4f5b-9d0f-7a1f4e0f2c55";
+  const members = clusterMembers(options, clusterId);
   assertEquals(nodeFlags(members[1]), [
     "--id=n2",
     "--port=7002",
@@ -63,6 +70,10 @@ Deno.test("clusterMembers() are what the task promises, and a node accepts each"
   ]);
   for (const member of members) {
     assertEquals(resolveNodeConfig(nodeFlags(member), () => undefined, () => ""), member);
+  }
+  const often = readClusterOptions(["--snapshot-entries=5", "--log-tail-entries=0"]);
+  for (const member of clusterMembers(often, clusterId)) {
+    assertEquals(member.snapshots, { entriesMax: 5, bytesMax: null, tailEntries: 0 });
   }
   assertEquals(clusterPorts(options), [7001, 8001, 7002, 8002]);
 });
@@ -83,25 +94,53 @@ function names(path: string): string[] {
 
 Deno.test("DataDirectory keeps an identity, and --fresh deletes only what is the launcher's", () => {
   withPath((path) => {
-    requireOurs(path, 3, false);
+    requireOurs(path, three, false);
     assertThrows(() => Deno.statSync(path), Deno.errors.NotFound);
     let first = "";
     {
       using directory = DataDirectory.open(path);
-      first = directory.identify(3, false);
-      assertEquals(directory.identify(3, false), first);
+      first = directory.identify(three, false);
+      assertEquals(directory.identify(three, false), first);
     }
     for (const name of ["n1", "n9", "n10", "notes"]) Deno.mkdirSync(`${path}/${name}`);
     Deno.writeTextFileSync(`${path}/n1/log`, "x");
     using directory = DataDirectory.open(path);
-    const second = directory.identify(5, true);
+    const second = directory.identify(five, true);
     assertEquals(names(path), ["cluster.json", "cluster.lock", "n10", "notes"]);
     assertEquals(JSON.parse(Deno.readTextFileSync(`${path}/cluster.json`)), {
-      format: 1,
+      format: 2,
       clusterId: second,
       size: 5,
+      basePort: 8001,
     });
     assertEquals(second === first, false);
+  });
+});
+
+Deno.test("requireOurs() refuses other ports than the members know each other at", () => {
+  withPath((path) => {
+    {
+      using directory = DataDirectory.open(path);
+      directory.identify(three, false);
+    }
+    const moved = { ...three, basePort: 7001 };
+    const error = assertThrows(() => requireOurs(path, moved, false), UsageError);
+    assertMatch(error.message, /at port 7001: .* at ports from 8001 on; say --base-port 8001/);
+    requireOurs(path, moved, true);
+  });
+});
+
+Deno.test("requireEmpty() takes an absent or empty directory, and no other", () => {
+  withPath((path) => {
+    requireEmpty(path);
+    DataDirectory.open(path)[Symbol.dispose]();
+    requireEmpty(path);
+    Deno.mkdirSync(`${path}/n1`);
+    assertThrows(() => requireEmpty(path), UsageError, "it is not empty (n1)");
+    Deno.removeSync(`${path}/n1`);
+    using directory = DataDirectory.open(path);
+    directory.identify(three, false);
+    assertThrows(() => requireEmpty(path), UsageError, "it is not empty (cluster.json)");
   });
 });
 
@@ -109,11 +148,11 @@ Deno.test("DataDirectory refuses another size, and names --fresh", () => {
   withPath((path) => {
     {
       using directory = DataDirectory.open(path);
-      directory.identify(3, false);
+      directory.identify(three, false);
     }
-    const error = assertThrows(() => requireOurs(path, 5, false), UsageError);
+    const error = assertThrows(() => requireOurs(path, five, false), UsageError);
     assertMatch(error.message, /it holds a cluster of 3; say --size 3, or --fresh to delete it/);
-    requireOurs(path, 5, true);
+    requireOurs(path, five, true);
   });
 });
 
@@ -138,7 +177,10 @@ for (const [what, name, message] of foreign) {
       Deno.mkdirSync(path);
       Deno.writeTextFileSync(`${path}/${name}`, "{");
       for (const fresh of [false, true]) {
-        assertMatch(assertThrows(() => requireOurs(path, 3, fresh), UsageError).message, message);
+        assertMatch(
+          assertThrows(() => requireOurs(path, three, fresh), UsageError).message,
+          message,
+        );
       }
     });
   });
@@ -147,7 +189,7 @@ for (const [what, name, message] of foreign) {
 Deno.test("requireOurs() refuses a path that is no directory", () => {
   withPath((path) => {
     Deno.writeTextFileSync(path, "");
-    assertThrows(() => requireOurs(path, 3, false), UsageError, "cannot use the directory");
+    assertThrows(() => requireOurs(path, three, false), UsageError, "cannot use the directory");
   });
 });
 
