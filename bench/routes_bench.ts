@@ -5,7 +5,7 @@
  * @module
  */
 import { Hono } from "hono";
-import type { KvService } from "../actors/service.ts";
+import type { ClusterService, KvService } from "../actors/service.ts";
 import { encodeKey } from "../kv/key_codec.ts";
 import { bytesValue } from "../kv/value_codec.ts";
 import { createApp } from "../routes/app.ts";
@@ -33,12 +33,25 @@ const page = Array.from({ length: 100 }, (_, i) => entry(bytesValue(BODY), `key-
 
 const service: KvService = {
   write: () => Promise.resolve({ status: "applied", versionstamp: VERSIONSTAMP }),
-  read: (query) =>
-    Promise.resolve({ results: query.type === "get" ? [[entry()]] : [page], index: 7 }),
+  read: (query, consistency) =>
+    Promise.resolve({
+      results: query.type === "get" ? [[entry()]] : [page],
+      index: 7,
+      served: consistency.mode,
+      stalenessMs: consistency.mode === "eventual" ? 12.5 : null,
+    }),
   status: () => ({ clusterId: "", node: "n1", leader: "n1", term: 1, members: [], replicas: [] }),
   notReady: () => null,
 };
-const app = createApp({ service, log: console.error });
+/** Nothing here asks for any of it. */
+const cluster: ClusterService = {
+  addMember: () => Promise.resolve([]),
+  removeMember: () => Promise.resolve([]),
+  transferLeadership: () => Promise.resolve("n1"),
+  takeSnapshot: () => Promise.resolve(7),
+  backup: () => Promise.reject(new Error("there is nothing to back up")),
+};
+const app = createApp({ service, cluster, log: console.error });
 
 /** As a request of `Deno.serve` behaves: `new Request` costs as much as all that is measured here. */
 function requestOf(
@@ -76,6 +89,11 @@ const atomicJson = new TextEncoder().encode(JSON.stringify({
 bench("PUT 256 B", app, requestOf("PUT", "/v1/kv/bench/key-1234", BODY, []), true);
 bench("PUT JSON, 240 B", app, requestOf("PUT", "/v1/kv/bench/key-1234", documentJson, json));
 bench("GET 256 B", app, requestOf("GET", "/v1/kv/bench/key-1234", BODY, []));
+bench(
+  "GET 256 B, session",
+  app,
+  requestOf("GET", `/v1/kv/bench/key-1234?consistency=session&min=${"0".repeat(20)}`, BODY, []),
+);
 bench("GET a list of 100", app, requestOf("GET", "/v1/kv?prefix=bench", BODY, []));
 bench("POST atomic, 1 check, 1 set", app, requestOf("POST", "/v1/atomic", atomicJson, json));
 bench("GET /livez", app, requestOf("GET", "/livez", BODY, []));
