@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { encodeClock, encodeOpenSession } from "../../kv/command.ts";
 import { prefixRange } from "../../kv/key_codec.ts";
-import { EXPIRED_KEYS_PER_ENTRY_MAX, KEY_BYTES_MAX } from "../../kv/limits.ts";
+import { EXPIRED_KEYS_PER_ENTRY_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX } from "../../kv/limits.ts";
 import { OutOfOrder, Store } from "../../kv/store.ts";
 import type { Mutation } from "../../kv/types.ts";
 import { formatVersionstamp } from "../../kv/versionstamp.ts";
@@ -115,6 +115,18 @@ Deno.test("a suffix that makes the key too long is refused, and nothing is chang
     { type: "set-suffix-versionstamp", key: long, value: text("v"), expiry: { type: "never" } },
   ]);
   assert(result.status === "refused" && result.code === "too-large");
+  assertEquals(fed.store.size, 0);
+});
+
+Deno.test("what no door lets pass is refused by apply, too: a snapshot has no room for it", () => {
+  const fed = new Fed();
+  const long = key("x".repeat(KEY_BYTES_MAX - 1));
+  const large = bytesValue(new Uint8Array(VALUE_BYTES_MAX + 1));
+  const mutations = [set(a, large), set(long, "v"), sum(long, u64Value(1n))];
+  for (const mutation of mutations) {
+    const { result } = fed.write([set(b, "1"), mutation]);
+    assert(result.status === "refused" && result.code === "too-large");
+  }
   assertEquals(fed.store.size, 0);
 });
 
