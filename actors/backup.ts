@@ -9,10 +9,11 @@
  * @module
  */
 import type { Captured } from "./capture.ts";
-import { BACKUPS_MAX } from "./limits_replica.ts";
+import { BACKUP_CHUNK_BYTES, BACKUPS_MAX } from "./limits_replica.ts";
 import { NotServing, Overloaded } from "./outcomes.ts";
 import type { Backup } from "./service.ts";
 import { encodeBackup } from "../kv/backup_file.ts";
+import { encodeSnapshot } from "../kv/snapshot_encoder.ts";
 
 /** What a backup says of where it comes from. */
 export interface BackupOrigin {
@@ -45,7 +46,7 @@ export class Backups {
   stream({ capture, term }: Captured, origin: BackupOrigin, release: () => void): Backup {
     const { stateHash, timeMs } = capture;
     const header = { ...origin, index: stateHash.index, term, timeMs, stateHash: stateHash.hash };
-    const parts = encodeBackup(header, capture);
+    const parts = encodeBackup(header, encodeSnapshot(capture, BACKUP_CHUNK_BYTES));
     const running = this.#running;
     let controller: ReadableStreamDefaultController<Uint8Array>;
     const end = () => {

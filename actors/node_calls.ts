@@ -191,7 +191,7 @@ export class NodeCalls implements KvService, ClusterService {
         (reply: Reply<Captured>) => ({ type: "capture", minIndex: index, reply }),
         { timeoutMs: callMs, signal: options.signal },
       );
-      return this.#backups.stream(captured, { clusterId, createdBy: id }, release);
+      return this.#backups.stream(captured, { clusterId, createdBy: `kvorum node ${id}` }, release);
     } catch (error) {
       release();
       throw outcomeOf(error, "make a backup", false);
