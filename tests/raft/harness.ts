@@ -1,7 +1,8 @@
 /**
  * N cores on a network and disks that fail as they may: messages are lost, doubled, reordered and cut
  * off, nodes die before or after their commit and start again from what was durable, and a disk may
- * lose its tail (noticed, as storage does).
+ * lose its tail, or all (noticed, as storage does). Nodes take snapshots, cut off their logs and install
+ * each other's snapshots; ticks run late, never early, and reads may be answered by lease.
  *
  * Deterministic: everything comes from one seed. What is checked after every step is in oracle.ts. The
  * simulator of the whole replica is another one; this is the core's own.
@@ -14,58 +15,61 @@ import {
   type Core,
   createCore,
   type Effect,
-  type Entry,
-  type HardState,
+  grantByLease,
   type Input,
+  installVerdict,
   logIndex,
   mergePersists,
-  type Message,
   type NodeId,
   nodeId,
-  type PersistBatch,
   recovered,
+  snapshotMeta,
   step,
-  term,
 } from "../../raft/mod.ts";
 import { createRandom, drawBelow } from "../../raft/random.ts";
+import {
+  type Applied,
+  applyEntry,
+  commitBatch,
+  type Disk,
+  emptyDisk,
+  installSnapshot,
+  lastIndexOf,
+  loseTail,
+  NOTHING_APPLIED,
+  quarantine,
+  storeSnapshot,
+  verifyIncoming,
+} from "./harness_disk.ts";
+import { Network, type NetworkFaults, type Packet } from "./harness_network.ts";
+import { SnapshotShell } from "./harness_snapshots.ts";
+import { Clocks } from "./harness_time.ts";
 import { Oracle } from "./oracle.ts";
 
 /** A schedule is data, so that a failing one can be kept and made smaller. Rates are in percent. */
-export interface Schedule {
+export interface Schedule extends NetworkFaults {
   readonly seed: number;
   readonly nodes: number;
   readonly actions: number;
   /** Inputs in one turn; 1 shows bugs that larger batches hide. */
   readonly turnInputsMax: number;
-  readonly lossRate: number;
-  readonly duplicateRate: number;
-  /** Messages in order (false) or in any. */
-  readonly reorder: boolean;
   readonly crashes: boolean;
   readonly partitions: boolean;
   readonly damage: boolean;
-}
-
-interface Disk {
-  hardState: HardState;
-  entries: Entry[];
-  damaged: boolean;
+  readonly snapshots: boolean;
+  readonly transfers: boolean;
 }
 
 interface Node {
   readonly id: NodeId;
   readonly disk: Disk;
   core: Core | null;
+  /** What the state machine of its present life has applied. */
+  applied: Applied;
+  shell: SnapshotShell;
   inbox: Input[];
-  /** Splits the network: nodes with different numbers do not reach each other. */
-  island: number;
   readsNext: number;
-}
-
-interface Packet {
-  readonly from: Node;
-  readonly to: Node;
-  readonly message: Message;
+  transfersNext: number;
 }
 
 /** Small windows, so that they fill; the timeouts are those of a replica. */
@@ -73,40 +77,57 @@ const LIMITS = { inflightMessagesMax: 3, appendBytesMax: 96, forwardBytesMax: 40
 
 export class Cluster {
   readonly oracle: Oracle;
+  readonly #clocks: Clocks;
   readonly nodes: Node[] = [];
   readonly #random;
   readonly #schedule: Schedule;
-  #packets: Packet[] = [];
+  readonly #network: Network;
   #commands = 0;
 
   constructor(schedule: Schedule) {
     this.#schedule = schedule;
     this.#random = createRandom(schedule.seed);
+    this.#network = new Network(schedule, (bound) => this.#below(bound));
     for (let n = 0; n < schedule.nodes; n++) {
-      const disk = {
-        hardState: { term: term(0), vote: null, commit: logIndex(0) },
-        entries: [],
-        damaged: false,
-      };
-      const id = nodeId(`n${n + 1}`);
-      this.nodes.push({ id, disk, core: null, inbox: [], island: 0, readsNext: 1 });
+      this.nodes.push(this.#createNode(nodeId(`n${n + 1}`)));
     }
     this.oracle = new Oracle(schedule.nodes, !schedule.damage);
+    this.#clocks = new Clocks(this.oracle);
     for (const node of this.nodes) this.#start(node);
+  }
+
+  #createNode(id: NodeId): Node {
+    const disk = emptyDisk();
+    return {
+      id,
+      disk,
+      core: null,
+      applied: NOTHING_APPLIED,
+      shell: this.#createShell(id, disk),
+      inbox: [],
+      readsNext: 1,
+      transfersNext: 1,
+    };
+  }
+
+  #createShell(id: NodeId, disk: Disk): SnapshotShell {
+    return new SnapshotShell(disk, (to, message) => this.#network.post(id, to, message));
   }
 
   /** Runs the schedule's faults, action by action. */
   run(): void {
-    for (let n = 0; n < this.#schedule.actions; n++) this.#act();
+    for (let n = 0; n < this.#schedule.actions; n++) {
+      this.#clocks.pass(this.#below(10) / 100);
+      this.#act();
+    }
   }
 
   /** Ends all faults, starts who is down, and lets `ticks` pass in which every message arrives in order. */
   heal(ticks: number): void {
-    for (const node of this.nodes) {
-      node.island = 0;
-      if (node.core === null) this.#start(node);
-    }
+    this.#network.heal();
+    for (const node of this.nodes) if (node.core === null) this.#start(node);
     for (let n = 0; n < ticks; n++) {
+      this.#clocks.pass(1);
       for (const node of this.nodes) node.inbox.push({ type: "tick", timeMs: 0 });
       this.settle();
     }
@@ -116,10 +137,9 @@ export class Cluster {
   settle(): void {
     // A long log takes many rounds through small windows; one that grows by itself takes them all.
     for (let rounds = 0; rounds < 20_000; rounds++) {
-      for (const node of this.nodes) while (node.inbox.length > 0) this.#turn(node, 16, false);
-      const packets = this.#packets;
+      for (const node of this.nodes) while (hasWork(node)) this.#turn(node, 16, false);
+      const packets = this.#network.takeAll();
       if (packets.length === 0) return;
-      this.#packets = [];
       for (const packet of packets) this.#deliver(packet);
     }
     throw new Error("Cannot settle: messages keep coming without any tick");
@@ -143,10 +163,16 @@ export class Cluster {
     node.inbox.push({ type: "propose", commands, timeMs: this.#below(1_000) });
   }
 
-  read(node: Node): void {
+  /** A read, by the leader's lease if `lease` is true and the leader has one. */
+  read(node: Node, lease = false): void {
     const id = node.readsNext++;
     this.oracle.readAsked(node.id, id);
-    node.inbox.push({ type: "read", id, lease: false });
+    if (lease && node.core !== null && this.#clocks.holdsLease(node.core)) {
+      this.oracle.marks.leaseReads++;
+      this.oracle.stepped(node.core, grantByLease(node.core, null, id));
+    } else {
+      node.inbox.push({ type: "read", id, lease });
+    }
   }
 
   #below(bound: number): number {
@@ -159,13 +185,15 @@ export class Cluster {
 
   #act(): void {
     const node = this.nodes[this.#below(this.nodes.length)];
-    const draw = this.#below(1_000);
+    const draw = this.#below(1_030);
     if (draw < 400) this.#turn(node, this.#schedule.turnInputsMax, this.#schedule.crashes);
     else if (draw < 720) this.#deliverSome();
     else if (draw < 900) this.#push(node, { type: "tick", timeMs: this.#below(1_000) });
     else if (draw < 950) this.#proposeSome(node);
     else if (draw < 980) this.#readSome(node);
     else if (draw < 990) this.#partitionSome();
+    else if (draw >= 1_005) this.#snapshotSome(node);
+    else if (draw >= 1_000) this.#transferSome(node);
     else if (node.core === null) this.#start(node);
     else if (this.#schedule.crashes && draw < 993) this.#crash(node);
   }
@@ -175,13 +203,36 @@ export class Cluster {
   }
 
   #readSome(node: Node): void {
-    if (node.core !== null) this.read(node);
+    if (node.core !== null) this.read(node, this.#happens(50));
+  }
+
+  /** Takes a snapshot of what is applied, and cuts the log off at it or anywhere before. */
+  #snapshotSome(node: Node): void {
+    const { core, disk, applied } = node;
+    if (!this.#schedule.snapshots || core === null) return;
+    if (disk.snapshot !== null && this.#happens(40)) {
+      // Nobody asked for it: so it also reaches who has the entries, and need not drop them.
+      const to = this.nodes[this.#below(this.nodes.length)];
+      if (to !== node) node.shell.begin(core, applied, to.id);
+      return;
+    }
+    if (applied.index <= (disk.snapshot?.applied.index ?? 0)) return;
+    const compactTo = applied.index - this.#below(this.#happens(50) ? 1 : 12);
+    storeSnapshot(disk, snapshotMeta(core, applied.index), applied, logIndex(compactTo));
+    this.oracle.marks.snapshots++;
+    if (this.#schedule.crashes && this.#happens(10)) this.#crash(node);
+    else this.#push(node, { type: "compacted", index: disk.baseIndex });
+  }
+
+  #transferSome(node: Node): void {
+    if (!this.#schedule.transfers || node.core?.role !== "leader") return;
+    this.#push(node, { type: "transfer", id: node.transfersNext++, to: null, timeMs: 0 });
   }
 
   #partitionSome(): void {
     if (!this.#schedule.partitions) return;
-    const heals = this.#happens(50);
-    for (const each of this.nodes) each.island = heals ? 0 : this.#below(2);
+    if (this.#happens(50)) this.#network.heal();
+    else this.#network.partition(this.nodes.map(({ id }) => id));
   }
 
   #push(node: Node, input: Input): void {
@@ -189,29 +240,70 @@ export class Cluster {
   }
 
   #deliverSome(): void {
-    if (this.#packets.length === 0) return;
-    const at = this.#schedule.reorder ? this.#below(this.#packets.length) : 0;
-    const [packet] = this.#packets.splice(at, 1);
-    if (packet.from.island !== packet.to.island || this.#happens(this.#schedule.lossRate)) return;
-    if (this.#happens(this.#schedule.duplicateRate)) this.#packets.push(packet);
-    this.#deliver(packet);
+    const packet = this.#network.arriving();
+    if (packet !== null) this.#deliver(packet);
   }
 
   #deliver({ from, to, message }: Packet): void {
-    this.#push(to, { type: "message", from: from.id, message, timeMs: 0 });
+    const receiver = this.nodes.find(({ id }) => id === to)!;
+    this.#push(receiver, { type: "message", from, message, timeMs: 0 });
   }
 
   /** One turn, as a replica's: step all, send early, commit, release. It may die in between. */
   #turn(node: Node, inputsMax: number, mayCrash: boolean): void {
-    if (node.core === null || node.inbox.length === 0) return;
+    if (node.core === null || !hasWork(node)) return;
+    if (node.shell.installDue) return this.#install(node, node.core, mayCrash);
     const inputs = node.inbox.splice(0, 1 + this.#below(inputsMax));
     const effects: Effect[] = [];
     for (const input of inputs) {
-      const stepped = step(node.core, input);
+      const stepped = this.#step(node, node.core, input);
       checkInvariants(node.core);
       this.oracle.stepped(node.core, stepped);
+      this.#clocks.checkFreshness(node.core);
       effects.push(...stepped);
     }
+    this.#finish(node, effects, mayCrash);
+  }
+
+  /** As a shell does: it knows when ticks are, and answers reads under a lease by itself. */
+  #step(node: Node, core: Core, input: Input): Effect[] {
+    if (input.type === "tick") {
+      this.#clocks.tick(node.id);
+      node.shell.tick(core);
+    } else if (input.type === "message" && input.message.type === "read-request") {
+      const { from, message: { lease, term, id } } = input;
+      if (lease && term === core.term && this.#clocks.holdsLease(core)) {
+        this.oracle.marks.leaseReads++;
+        return grantByLease(core, from, id);
+      }
+    }
+    return step(core, input);
+  }
+
+  /** A turn of its own for a snapshot that came in whole. It may die on either side of the one step. */
+  #install(node: Node, core: Core, mayCrash: boolean): void {
+    const { disk, shell } = node;
+    const snapshot = verifyIncoming(disk);
+    if (snapshot === null) {
+      this.oracle.marks.corruptSnapshots++;
+      return shell.refused(core);
+    }
+    shell.installDue = false;
+    const { info } = snapshot;
+    const verdict = installVerdict(core, info.meta);
+    if (verdict === "stale") {
+      disk.incoming = null;
+      return;
+    }
+    if (mayCrash && this.#happens(10)) return this.#crash(node);
+    installSnapshot(disk, snapshot, verdict === "keep-log");
+    this.oracle.marks[verdict === "keep-log" ? "keptLogs" : "droppedLogs"]++;
+    this.oracle.applied(node.id, snapshot.applied);
+    if (mayCrash && this.#happens(10)) return this.#crash(node);
+    node.applied = snapshot.applied;
+    const effects = step(core, { type: "installed", info, keptLog: verdict === "keep-log" });
+    checkInvariants(core);
+    this.oracle.stepped(core, effects);
     this.#finish(node, effects, mayCrash);
   }
 
@@ -221,28 +313,39 @@ export class Cluster {
     // Deaths are aimed at the turns that write a term or a vote.
     const percent = !mayCrash || batch === null ? 0 : batch.hardState === null ? 1 : 5;
     if (this.#happens(percent)) return this.#crash(node);
-    if (batch !== null) this.#commit(node, batch);
+    if (batch !== null) commitBatch(node.disk, batch);
     if (effects.some((effect) => effect.type === "repaired")) node.disk.damaged = false;
     this.oracle.durable(node.id, node.disk);
     if (this.#happens(percent)) return this.#crash(node);
     this.#sendAll(node, effects, false);
+    this.#apply(node, node.core!);
+    node.shell.perform(node.core!, node.applied, effects, () => mayCrash && this.#happens(5));
     const last = batch?.entries.at(-1);
     if (last) node.inbox.unshift({ type: "persisted", index: last.index, term: last.term });
+  }
+
+  /** Applies what is committed, and checks that nothing of it was cut off before. */
+  #apply(node: Node, core: Core): void {
+    while (node.applied.index < core.commitIndex) {
+      node.applied = applyEntry(node.applied, core.log.entry(logIndex(node.applied.index + 1)));
+    }
+    this.oracle.applied(node.id, node.applied);
+    const { baseIndex, snapshot } = node.disk;
+    this.oracle.inOrder(node.id, [
+      baseIndex,
+      snapshot?.applied.index ?? logIndex(0),
+      node.applied.index,
+      core.commitIndex,
+      lastIndexOf(node.disk),
+    ]);
   }
 
   #sendAll(node: Node, effects: readonly Effect[], early: boolean): void {
     for (const effect of effects) {
       if (effect.type !== "send" || effect.early !== early) continue;
-      const to = this.nodes.find(({ id }) => id === effect.to)!;
       this.oracle.sent(node.id, effect);
-      this.#packets.push({ from: node, to, message: effect.message });
+      this.#network.post(node.id, effect.to, effect.message);
     }
-  }
-
-  #commit({ disk }: Node, batch: PersistBatch): void {
-    if (batch.truncateFrom !== null) disk.entries.length = batch.truncateFrom - 1;
-    disk.entries.push(...batch.entries);
-    disk.hardState = batch.hardState ?? disk.hardState;
   }
 
   #start(node: Node): void {
@@ -252,13 +355,16 @@ export class Cluster {
       id: node.id,
       configuration: configurationOf(this.nodes.map(({ id }) => id)),
       hardState: disk.hardState,
-      log: { entries: disk.entries, baseIndex: logIndex(0), baseTerm: term(0) },
-      snapshot: null,
+      log: disk,
+      snapshot: disk.snapshot?.info ?? null,
       seed: this.#below(2 ** 32),
       damaged: disk.damaged,
     });
+    node.applied = disk.snapshot?.applied ?? NOTHING_APPLIED;
+    node.shell = this.#createShell(node.id, disk);
+    this.#clocks.started(node.id);
     const effects = recovered(node.core);
-    this.oracle.started(node.core, effects);
+    this.oracle.started(node.core, node.applied.index, effects);
     this.#finish(node, effects, false);
   }
 
@@ -268,10 +374,14 @@ export class Cluster {
     this.oracle.crashed(node.id);
     const { disk } = node;
     const othersWhole = this.nodes.every((each) => each === node || !each.disk.damaged);
-    if (!this.#schedule.damage || !othersWhole || disk.entries.length === 0) return;
+    if (!this.#schedule.damage || !othersWhole || lastIndexOf(disk) === 0) return;
     if (!this.#happens(30)) return;
-    disk.entries.length -= 1 + this.#below(disk.entries.length);
-    disk.damaged = true;
+    if (disk.entries.length === 0 || this.#happens(20)) quarantine(disk);
+    else loseTail(disk, 1 + this.#below(disk.entries.length));
     this.oracle.durable(node.id, disk);
   }
+}
+
+function hasWork({ inbox, shell }: Node): boolean {
+  return inbox.length > 0 || shell.installDue;
 }

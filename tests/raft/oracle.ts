@@ -15,6 +15,7 @@ import {
   type Term,
   term,
 } from "../../raft/mod.ts";
+import type { Applied, Disk } from "./harness_disk.ts";
 
 interface Seen {
   term: Term;
@@ -25,6 +26,20 @@ interface Leadership {
   readonly id: NodeId;
   lastIndex: LogIndex;
 }
+
+/** How often something happened that a run should have met. */
+export const NO_MARKS = {
+  leaders: 0,
+  truncations: 0,
+  reads: 0,
+  leaseReads: 0,
+  repairs: 0,
+  oldTermCommits: 0,
+  snapshots: 0,
+  keptLogs: 0,
+  droppedLogs: 0,
+  corruptSnapshots: 0,
+};
 
 export class SafetyError extends Error {
   override readonly name = "SafetyError";
@@ -40,12 +55,14 @@ export class Oracle {
   /** By index, from 1; 0 is unused. */
   readonly committed: (Entry | undefined)[] = [undefined];
   readonly #seen = new Map<NodeId, Seen>();
-  readonly #disks = new Map<NodeId, { hardState: HardState; entries: readonly Entry[] }>();
+  readonly #disks = new Map<NodeId, Disk>();
+  readonly #hardStates = new Map<NodeId, HardState>();
+  /** By index: what the state machine came to, wherever it was applied first. */
+  readonly #digests = new Map<LogIndex, number>();
   readonly #termsSent = new Set<Term>();
   readonly #votes = new Map<string, NodeId>();
   readonly #reads = new Map<string, number>();
-  /** How often something happened that a run should have met. */
-  readonly marks = { leaders: 0, truncations: 0, reads: 0, repairs: 0, oldTermCommits: 0 };
+  readonly marks = { ...NO_MARKS };
 
   /** `countsCopies`: whether a committed entry must lie on a quorum of disks (not if disks lose data). */
   constructor(nodes: number, countsCopies: boolean) {
@@ -57,8 +74,9 @@ export class Oracle {
     return this.committed.length - 1;
   }
 
-  started(core: Core, effects: readonly Effect[]): void {
-    this.#seen.set(core.id, { term: core.term, commitIndex: logIndex(0) });
+  /** `appliedIndex` is that of the snapshot it starts from. */
+  started(core: Core, appliedIndex: LogIndex, effects: readonly Effect[]): void {
+    this.#seen.set(core.id, { term: core.term, commitIndex: appliedIndex });
     this.stepped(core, effects);
   }
 
@@ -71,7 +89,7 @@ export class Oracle {
 
   /** A leadership that died before its term was durable, or seen by anybody, never was. */
   #forget(id: NodeId): void {
-    const durable = this.#disks.get(id)?.hardState.term ?? 0;
+    const durable = this.#hardStates.get(id)?.term ?? 0;
     for (const [inTerm, leadership] of this.#leaderships) {
       if (leadership.id !== id || inTerm <= durable || this.#termsSent.has(inTerm)) continue;
       this.#leaderships.delete(inTerm);
@@ -117,8 +135,10 @@ export class Oracle {
     const from = this.#seen.get(core.id)!.commitIndex + 1;
     if (to < from) throw new SafetyError(`Commit monotonic: ${core.id} ${from - 1} to ${to}`);
     for (let index = logIndex(from); index <= to; index++) {
-      const entry = core.log.entry(index);
       const known = this.committed[index];
+      // What a snapshot brought was committed elsewhere; its digest says whether it is the same.
+      if (index <= core.log.baseIndex && known !== undefined) continue;
+      const entry = core.log.entry(index);
       if (known !== undefined) {
         if (!isSame(known, entry)) {
           throw new SafetyError(`State machine safety: ${core.id} ${index}`);
@@ -137,15 +157,16 @@ export class Oracle {
 
   #onQuorum(entry: Entry): void {
     let copies = 0;
-    for (const { entries } of this.#disks.values()) {
-      if (entries[entry.index - 1]?.term === entry.term) copies++;
+    for (const { entries, baseIndex, snapshot } of this.#disks.values()) {
+      if (entry.index <= (snapshot?.applied.index ?? 0)) copies++;
+      else if (entries[entry.index - baseIndex - 1]?.term === entry.term) copies++;
     }
     if (copies > this.#nodes / 2) return;
     throw new SafetyError(`Durable on a quorum: entry ${entry.index} has ${copies} copies`);
   }
 
   #holds(leader: Core, { index, term }: Entry): void {
-    if (leader.log.matches(index, term)) return;
+    if (index < leader.log.baseIndex || leader.log.matches(index, term)) return;
     throw new SafetyError(`Leader completeness: ${leader.id} in ${leader.term} lacks ${index}`);
   }
 
@@ -178,14 +199,28 @@ export class Oracle {
   }
 
   /** After each commit of a node's disk: terms and votes there are never taken back. */
-  durable(id: NodeId, disk: { hardState: HardState; entries: readonly Entry[] }): void {
-    const before = this.#disks.get(id)?.hardState ?? { term: term(0), vote: null };
+  durable(id: NodeId, disk: Disk): void {
+    const before = this.#hardStates.get(id) ?? { term: term(0), vote: null };
     const { hardState } = disk;
     if (hardState.term < before.term) throw new SafetyError(`Term monotonic on disk: ${id}`);
     if (hardState.term === before.term && before.vote !== null && hardState.vote !== before.vote) {
       throw new SafetyError(`Vote kept on disk: ${id} in ${hardState.term}`);
     }
-    this.#disks.set(id, { hardState, entries: disk.entries });
+    this.#hardStates.set(id, hardState);
+    this.#disks.set(id, disk);
+  }
+
+  /** State machines are equal wherever they have applied as much, by entries or by a snapshot. */
+  applied(id: NodeId, { index, digest }: Applied): void {
+    const known = this.#digests.get(index);
+    if (known === undefined) this.#digests.set(index, digest);
+    else if (known !== digest) throw new SafetyError(`State machine safety: ${id} at ${index}`);
+  }
+
+  /** Cut off, in the snapshot, applied, committed, durable: none is ahead of the next. */
+  inOrder(id: NodeId, indexes: readonly LogIndex[]): void {
+    const isBroken = indexes.some((index, at) => at > 0 && index < indexes[at - 1]);
+    if (isBroken) throw new SafetyError(`Order of indexes: ${id} has ${indexes.join(", ")}`);
   }
 
   /** What leaves a node: one vote a term, whatever it crashed and forgot. */
