@@ -85,7 +85,7 @@ export class Lifecycle {
       : { directive: "stop", backoffMs: 0 } as const;
     runtime.emit({ type: "fault", actor: name, phase, error, directive });
     if (this.#stopWhy !== null) return this.#shutDown();
-    if (directive === "restart") {
+    if (directive === "restart" || directive === "retry") {
       void this.#restart(backoffMs);
       return;
     }

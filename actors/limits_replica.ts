@@ -51,6 +51,59 @@ export const REMOVED_PEER_MS = 5000;
 export const HANDOVER_MS = 1000;
 /** Backups under way at one node: each keeps a copy of the state alive. */
 export const BACKUPS_MAX = 2;
+/** Bytes of one of its chunks: what is encoded at a time, between two turns. */
+export const BACKUP_CHUNK_BYTES = 60 * 1024;
+/** When a replica takes a snapshot of its own state, and what of the log it keeps behind one. */
+export interface SnapshotLimits {
+  /** A snapshot is due after so many entries since the last one, or so many bytes of them. */
+  readonly entriesMax: number;
+  readonly bytesMax: number;
+  /** Entries up to the snapshot that stay in the log for followers that are a little behind. */
+  readonly tailEntries: number;
+  readonly tailBytes: number;
+}
+
+export const SNAPSHOT_LIMITS: SnapshotLimits = {
+  entriesMax: 250_000,
+  bytesMax: 64 * 1024 * 1024,
+  tailEntries: 10_000,
+  tailBytes: 16 * 1024 * 1024,
+};
+/** Up to so much later than that, a share drawn at each start: replicas shall not all write at once. */
+export const SNAPSHOT_JITTER = 0.25;
+/** Under load, the pause after a chunk in multiples of what it cost: a fifth of one disk and core, at most. */
+export const SNAPSHOT_PACE = 4;
+/** After a snapshot that failed, the next is tried no sooner. */
+export const SNAPSHOT_RETRY_MS = 10_000;
+/** Chunks sent to a follower ahead of what it has made durable. */
+export const SNAPSHOT_WINDOW = 2;
+/** Followers that are sent a snapshot at a time; others wait. */
+export const SNAPSHOT_SENDINGS_MAX = 2;
+/** A chunk without an answer is sent again after so many ticks. */
+export const SNAPSHOT_RESEND_TICKS = 6;
+/** A follower that has all chunks is asked again for what became of them after so many ticks. */
+export const SNAPSHOT_PROBE_TICKS = 20;
+/** A transfer to a follower that was not heard for so many ticks is ended. */
+export const SNAPSHOT_GIVE_UP_TICKS = 200;
+/** How often the log is kept from being cut off for one transfer. */
+export const SNAPSHOT_HOLDS_MAX = 3;
+/** Chunks that wait at a follower for its disk. */
+export const SNAPSHOT_QUEUE_MAX = 4;
+/** Each snapshot in a row that proved corrupt puts the next attempt off by so much, up to the second. */
+export const SNAPSHOT_REFUSED_MS = 1000;
+export const SNAPSHOT_REFUSED_MS_MAX = 30_000;
+/** How long a start applies entries before it lets everything else go on. */
+export const APPLY_SLICE_MS = 4;
+/** How often the replicas compare their state hashes, if anything has changed. */
+export const HASH_CHECK_MS = 60_000;
+/** How long the leader waits for hashes that could still make a majority. */
+export const HASH_REPORT_MS = 5000;
+/** A hash that nothing came of yet is reported again after so many ticks. */
+export const HASH_REPORT_TICKS = 20;
+/** How often a replica with a full disk looks for room again, in ticks: 10 s. */
+export const RESERVE_RETRY_TICKS = 200;
+/** With a full disk, a snapshot no larger than this is still taken: the reserve must not go for it. */
+export const DISK_FULL_SNAPSHOT_BYTES_MAX = 2 * 1024 * 1024;
 /** What an ask waits beyond its call's own deadline, before a silent replica counts as not serving. */
 export const ASK_GRACE_MS = 250;
 /** Writes taken from clients and not yet applied. */

@@ -12,6 +12,7 @@ import {
   MAILBOX_CONTROL_MESSAGES_MAX,
   MAILBOX_USER_BYTES_MAX,
   MAILBOX_USER_MESSAGES_MAX,
+  type SnapshotLimits,
   TURN_MESSAGES_MAX,
 } from "./limits_replica.ts";
 import { Membership } from "./membership.ts";
@@ -21,6 +22,7 @@ import type { ReplicaEvent, ReplicaMessage } from "./replica_types.ts";
 import type { ClusterService, KvService } from "./service.ts";
 import { type ActorSystem, createSystem } from "./system.ts";
 import type { Behavior, Ctx, Directive, Env, Ref } from "./types.ts";
+import { MalformedSnapshot } from "../kv/snapshot_reader.ts";
 import type { PeerMessage } from "../raft/message.ts";
 import {
   type Configuration,
@@ -31,8 +33,10 @@ import {
 } from "../raft/types.ts";
 import {
   CorruptLog,
+  CorruptSnapshot,
   Fenced,
   type LogStore,
+  StorageFull,
   UnsupportedFormat,
   WrongIdentity,
 } from "../storage/types.ts";
@@ -58,6 +62,10 @@ export interface NodeOptions {
   readonly seeds?: readonly MemberAddress[];
   readonly env: Env;
   readonly openLog: () => LogStore;
+  /** When to take snapshots, in place of SNAPSHOT_LIMITS (limits_replica.ts). */
+  readonly snapshots?: Partial<SnapshotLimits>;
+  /** How often the replicas compare their state hashes, in place of HASH_CHECK_MS. */
+  readonly hashCheckMs?: number;
   /**
    * Makes the transport once the boot number is known; it binds messages to this life of the node. Its
    * peers are set by the node. `acceptUnknown` is for the transport's option of that name.
@@ -74,6 +82,8 @@ export interface NodeOptions {
 const FINAL_ERRORS = [
   Fenced,
   CorruptLog,
+  CorruptSnapshot,
+  MalformedSnapshot,
   WrongIdentity,
   UnsupportedFormat,
   InvariantError,
@@ -150,6 +160,8 @@ class RunningNode implements Node {
       group: GROUP_DEFAULT,
       configuration: founding,
       openLog: options.openLog,
+      snapshots: options.snapshots,
+      hashCheckMs: options.hashCheckMs,
       send: (to, group, message) => this.#transport?.send(to, group, message) ?? false,
       onEvent: (event) => this.#onReplicaEvent(event),
     });
@@ -199,7 +211,8 @@ class RunningNode implements Node {
   #decide(error: unknown): Directive {
     const final = FINAL_ERRORS.some((kind) => error instanceof kind);
     this.#failure = error;
-    const directive = final ? "stop" : "restart";
+    // A full disk lasts until somebody makes room: the node waits for that, however long.
+    const directive = final ? "stop" : error instanceof StorageFull ? "retry" : "restart";
     this.#observe({ type: "fault", error, directive });
     return directive;
   }

@@ -130,6 +130,7 @@ export class NodeCalls implements KvService, ClusterService {
     }
     if (membership.notMember !== null) return membership.notMember;
     if (view.damaged) return "the replica's log is damaged and is being repaired";
+    if (view.diskFull) return "the disk is full: only deletes are taken until there is room";
     if (replica.leader === null) return "no leader is known";
     return null;
   }

@@ -36,6 +36,8 @@ interface PendingWrite {
   attemptTick: number;
   /** Whether the next `take`s will hand it out. */
   queued: boolean;
+  /** Whether a snapshot took the place of entries among which copies of it may have been. */
+  overtaken: boolean;
   /** Whether it was answered; if it is queued still, it need not be proposed again. */
   done: boolean;
 }
@@ -103,6 +105,7 @@ export class Proposals {
       attempts: 0,
       attemptTick: 0,
       queued: true,
+      overtaken: false,
       done: false,
     };
     this.#pending.set(write.sequence, write);
@@ -174,6 +177,16 @@ export class Proposals {
     this.#requeue(() => true);
   }
 
+  /**
+   * A snapshot took the place of entries that this replica has not applied. Copies of its writes may be
+   * among them, so they are proposed again: the session, which is in the snapshot, knows what became of
+   * them.
+   */
+  overtaken(): void {
+    for (const write of this.#pending.values()) write.overtaken ||= write.attempts > 0;
+    this.leaderChanged();
+  }
+
   /** An entry of this node's session was applied here. */
   applied(session: number, sequence: number, result: ApplyResult): void {
     if (session !== this.#session) return;
@@ -227,7 +240,8 @@ export class Proposals {
   /**
    * The store does not know the session (it expired). Every entry passes through this replica in
    * order, so no earlier copy of these writes was applied, and no later one can be, since a session
-   * id is never opened twice: they may start over under a new one.
+   * id is never opened twice: they may start over under a new one. But for those that a snapshot may
+   * have overtaken: the session may have expired after one of their copies.
    */
   #reopen(): void {
     this.#session = this.#randomSession();
@@ -236,6 +250,15 @@ export class Proposals {
     this.#pending.clear();
     this.#queue = [];
     for (const write of writes) {
+      if (write.overtaken) {
+        this.#pendingBytes -= write.command.length;
+        write.done = true;
+        this.#answers.reject(
+          write.reply,
+          unknown("its session expired while this node was behind"),
+        );
+        continue;
+      }
       write.sequence = this.#nextSequence++;
       if (write.attempts > 0) write.command = write.command.slice();
       write.attempts = 0;

@@ -15,20 +15,23 @@
  * @module
  */
 import { capture } from "./capture.ts";
+import { mayStand } from "./disk_full.ts";
 import { beginRead, onReadRequest, watchClock } from "./lease.ts";
 import { PROPOSE_BYTES_MAX } from "./limits_replica.ts";
-import { NotServing } from "./outcomes.ts";
+import { NotServing, StorageExhausted } from "./outcomes.ts";
+import { applyCommitted, applyRecovered } from "./replica_apply.ts";
+import { commitTurn, onWritten } from "./replica_commit.ts";
 import { perform } from "./replica_effects.ts";
 import { expire, hasExpired, onceExpired } from "./replica_expiry.ts";
-import { answerReads, noteFreshness, takeRead } from "./replica_reads.ts";
+import { noteFreshness, takeRead } from "./replica_reads.ts";
+import { breathe } from "./replica_recovery.ts";
 import { continueSoon, openState, type State, statusOf } from "./replica_state.ts";
 import type { ReplicaMessage, ReplicaOptions, ReplicaView } from "./replica_types.ts";
 import type { Behavior, StopReason } from "./types.ts";
-import { CommandKind, commandKind } from "../kv/command.ts";
 import { recovered } from "../raft/core.ts";
 import type { HashReport, Message } from "../raft/message.ts";
 import { step } from "../raft/step.ts";
-import { EntryKind, type LogIndex, type NodeId } from "../raft/types.ts";
+import type { NodeId } from "../raft/types.ts";
 
 /** Makes the replica's behaviour, and the view of whichever incarnation of it is running. */
 export function createReplica(
@@ -38,11 +41,12 @@ export function createReplica(
   const behavior: Behavior<ReplicaMessage, State> = {
     async init(ctx) {
       const state = await openState(options, ctx);
-      const { configuration } = state.core;
-      options.onEvent({ type: "configuration", configuration });
-      perform(state, recovered(state.core));
-      applyCommitted(state);
-      if (state.turn.isDirty) continueSoon(state);
+      try {
+        await start(state);
+      } catch (error) {
+        await close(state);
+        throw error;
+      }
       current = state;
       return state;
     },
@@ -50,11 +54,7 @@ export function createReplica(
       drain(state, batch);
       return state;
     },
-    commit(state) {
-      if (!state.turn.isDirty) return;
-      if (state.core.role === "leader" && state.turn.isAppendOnly) return overlap(state);
-      return makeDurable(state);
-    },
+    commit: commitTurn,
     released: release,
     async onStop(state, why) {
       current = null;
@@ -66,11 +66,23 @@ export function createReplica(
     get damaged() {
       return current !== null && current.core.damaged;
     },
+    get diskFull() {
+      return current !== null && current.disk.isFull;
+    },
   };
   return { behavior: behavior as Behavior<ReplicaMessage, unknown>, view };
 }
 
+async function start(state: State): Promise<void> {
+  const { options, ctx, core } = state;
+  options.onEvent({ type: "configuration", configuration: core.configuration });
+  perform(state, recovered(core));
+  await applyRecovered(state, () => breathe(ctx));
+  if (state.turn.isDirty || state.hashCheck.mismatch !== null) continueSoon(state);
+}
+
 function drain(state: State, batch: readonly ReplicaMessage[]): void {
+  if (state.hashCheck.mismatch !== null) return; // Its commit puts an end to it.
   const timeMs = state.clock.nowMs();
   let ticked = false;
   for (const message of batch) {
@@ -94,8 +106,7 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
       onTick(state, timeMs);
       break;
     case "write":
-      message.taken = true;
-      state.proposals.admit(message.command, message.reply, message.deadlineMs);
+      takeWrite(state, message);
       break;
     case "read":
       takeRead(state, message, timeMs);
@@ -121,7 +132,20 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
     case "capture":
       capture(state, message);
       break;
+    case "take-snapshot":
+      state.taking.takeOnDemand(state, message.reply);
+      break;
+    case "job":
+      if (message.boot === state.boot) message.run(state);
+      break;
   }
+}
+
+function takeWrite(state: State, message: Extract<ReplicaMessage, { type: "write" }>): void {
+  const { command, reply, deadlineMs } = message;
+  message.taken = true;
+  if (state.disk.admits(command)) state.proposals.admit(command, reply, deadlineMs);
+  else state.ctx.failEarly(reply, new StorageExhausted("Cannot write: the disk is full"));
 }
 
 function onPeer(
@@ -130,13 +154,26 @@ function onPeer(
   message: Message | HashReport,
   timeMs: number,
 ): void {
-  if (message.type === "hash-report") return; // actors A: goes to the hash check.
-  const receive = () =>
-    void perform(state, step(state.core, { type: "message", from, message, timeMs }));
-  if (message.type === "read-request") {
-    onceExpired(state, timeMs, () => onReadRequest(state, from, message));
-  } else if (message.type === "forward") state.forwards.add(from, message);
-  else receive();
+  switch (message.type) {
+    case "hash-report":
+      state.hashCheck.reported(state, from, message);
+      break;
+    case "read-request":
+      onceExpired(state, timeMs, () => onReadRequest(state, from, message));
+      break;
+    case "forward":
+      state.forwards.add(from, state.disk.forwarded(state, message));
+      break;
+    case "append-request":
+      receive(state, from, state.disk.admitted(message), timeMs);
+      break;
+    default:
+      receive(state, from, message, timeMs);
+  }
+}
+
+function receive(state: State, from: NodeId, message: Message, timeMs: number): void {
+  perform(state, step(state.core, { type: "message", from, message, timeMs }));
 }
 
 /**
@@ -161,13 +198,16 @@ function onTick(state: State, timeMs: number): void {
   state.proposals.tick(nowMs, leads, hasLeader);
   state.reads.tick(nowMs, leads, hasLeader);
   state.sessionReads.tick(nowMs, state.store.index);
+  state.sending.tick(state);
+  state.hashCheck.tick(state);
+  state.disk.tick(state);
 }
 
 /** A node that is removed, and cannot learn it from the log any more, leaves the others in peace. */
 function setOutcast(state: State, outcast: boolean): void {
   if (state.outcast === outcast) return;
   state.outcast = outcast;
-  perform(state, step(state.core, { type: "stand", standing: !outcast }));
+  perform(state, step(state.core, { type: "stand", standing: mayStand(state) }));
 }
 
 /** Persists what is persisted already: the commit fails if another process has opened the data. */
@@ -183,7 +223,7 @@ function hasRoom({ core }: State): boolean {
 
 function propose(state: State, timeMs: number): void {
   for (const { from, message } of state.forwards.take()) {
-    perform(state, step(state.core, { type: "message", from, message, timeMs }));
+    receive(state, from, message, timeMs);
   }
   if (state.core.leader === null) return;
   const commands = state.proposals.take();
@@ -196,47 +236,6 @@ function propose(state: State, timeMs: number): void {
 function beginReads(state: State): void {
   if (state.core.leader === null) return;
   for (const attempt of state.reads.begin()) beginRead(state, attempt);
-}
-
-/**
- * Writes a leader's new entries beside its turns (thesis 10.2.1): nothing waits for this disk in
- * particular, since a quorum of the others may commit them, and then their answers go ahead. One
- * write at a time; what comes meanwhile goes with the next.
- */
-function overlap(state: State): void {
-  if (state.writing !== null) return;
-  const { boot, core: { log }, ctx } = state;
-  const written = { type: "written", boot, index: log.lastIndex, term: log.lastTerm } as const;
-  const end = (error: unknown) => {
-    state.writing = null;
-    ctx.self.tell({ ...written, error }, { lane: "control" });
-  };
-  state.writing = state.log.commit(state.turn.takeBatch()).then(() => end(null), end);
-}
-
-/** @throws what the write failed with: as in a turn's own commit, its outcome is unknown. */
-function onWritten(state: State, written: Extract<ReplicaMessage, { type: "written" }>): void {
-  const { core } = state;
-  const { index, term, error } = written;
-  if (error !== null) throw error;
-  // Entries that were replaced meanwhile are not what became durable.
-  if (!core.log.matches(index, term)) return;
-  state.durableIndex = Math.max(state.durableIndex, index) as LogIndex;
-  perform(state, step(core, { type: "persisted", index, term }));
-}
-
-async function makeDurable(state: State): Promise<void> {
-  // Should it have failed, the store is shut, and the commit below fails, too.
-  if (state.writing !== null) await state.writing;
-  const batch = state.turn.takeBatch();
-  await state.log.commit(batch);
-  if (state.turn.repaired) {
-    await state.log.repaired();
-    state.turn.repaired = false;
-  }
-  // No step runs while the turn waits, so the core's log is what the batch has just completed.
-  state.durableIndex = state.core.log.lastIndex;
-  state.untold = batch.entries.length > 0;
 }
 
 function release(state: State): void {
@@ -254,27 +253,8 @@ function release(state: State): void {
   // a write under way brings one by itself.
   const gathered = state.proposals.hasQueue || state.forwards.size > 0;
   const canGoOn = core.role === "leader" && gathered && mayPropose(state);
-  const mustWrite = turn.isDirty && state.writing === null;
+  const mustWrite = turn.isDirty && state.writing === null || state.hashCheck.mismatch !== null;
   if (mustWrite || hasExpired(state) || canGoOn) continueSoon(state);
-}
-
-/**
- * Applies what is committed, answers its writers, then the reads that waited for it. A follower
- * applies only what is durable here; a leader's entries may be committed by the others' disks.
- */
-function applyCommitted(state: State): void {
-  const { core, store, proposals } = state;
-  const leads = core.role === "leader";
-  const last = leads ? state.commitIndex : Math.min(state.commitIndex, state.durableIndex);
-  for (let index = store.index + 1; index <= last; index++) {
-    const { timeMs, kind, data } = core.log.entry(index as LogIndex);
-    const isCommand = kind === EntryKind.Command;
-    const { session, sequence, result } = store.apply({ index, timeMs, data, isCommand });
-    if (!isCommand) continue;
-    if (commandKind(data) === CommandKind.OpenSession) proposals.sessionOpened(session);
-    else proposals.applied(session, sequence, result);
-  }
-  answerReads(state);
 }
 
 async function stop(state: State, why: StopReason): Promise<void> {
@@ -282,5 +262,12 @@ async function stop(state: State, why: StopReason): Promise<void> {
   const ended = new NotServing(`Cannot read: the replica ended (${why})`);
   state.reads.abandon(ended);
   state.sessionReads.abandon(ended);
-  await state.log.close();
+  await close(state);
+}
+
+/** Work beside the turns goes on to its next wait; what it still has to write, the log refuses. */
+async function close({ background, log }: State): Promise<void> {
+  const ended = background.end();
+  await log.close();
+  await ended;
 }

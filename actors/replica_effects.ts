@@ -5,6 +5,7 @@
  */
 import type { State } from "./replica_state.ts";
 import type { Effect } from "../raft/effect.ts";
+import { step } from "../raft/step.ts";
 import type { LogIndex } from "../raft/types.ts";
 
 type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
@@ -55,9 +56,28 @@ export function perform(state: State, effects: readonly Effect[]): boolean {
       case "transfer-result":
         state.administration.transferResult(state, effect.id, effect.result);
         break;
+      case "snapshot-needed":
+        state.sending.needed(state, effect.to);
+        break;
+      case "snapshot-reply":
+        state.sending.replied(state, effect.from, effect.reply);
+        break;
+      case "snapshot-chunk":
+        state.receiving.arrived(state, effect.from, effect.chunk);
+        break;
     }
   }
   return handedOver;
+}
+
+/** Proposes a command of the system's own; gives its index if this node leads and takes it, else null. */
+export function proposeAsLeader(state: State, command: Uint8Array): LogIndex | null {
+  if (state.core.role !== "leader") return null;
+  const timeMs = state.clock.nowMs();
+  const effects = step(state.core, { type: "propose", commands: [command], timeMs });
+  perform(state, effects);
+  const accepted = effects.find((effect) => effect.type === "accepted");
+  return accepted === undefined ? null : accepted.firstIndex;
 }
 
 function onPersist(state: State, effect: EffectOf<"persist">): void {

@@ -4,10 +4,9 @@
  *
  * @module
  */
-import { perform } from "./replica_effects.ts";
+import { proposeAsLeader } from "./replica_effects.ts";
 import type { State } from "./replica_state.ts";
 import { encodeClock } from "../kv/command.ts";
-import { step } from "../raft/step.ts";
 
 /** Runs `run` once nothing is visible any more that is due at `timeMs`: mostly at once. */
 export function onceExpired(state: State, timeMs: number, run: () => void): void {
@@ -23,13 +22,11 @@ export function expire(state: State, timeMs: number): void {
   const { core, store } = state;
   const inFlight = state.clockTerm === core.term && state.clockIndex > store.index;
   if (core.role === "leader" && !inFlight && isDue(store.nextExpiryMs(), timeMs)) {
-    const effects = step(core, { type: "propose", commands: [encodeClock()], timeMs });
-    for (const effect of effects) {
-      if (effect.type !== "accepted") continue;
-      state.clockIndex = effect.firstIndex;
-      state.clockTerm = effect.term;
+    const index = proposeAsLeader(state, encodeClock());
+    if (index !== null) {
+      state.clockIndex = index;
+      state.clockTerm = core.term;
     }
-    perform(state, effects);
   }
   while (hasExpired(state)) state.deferred.shift()!.run();
 }

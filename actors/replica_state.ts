@@ -3,22 +3,29 @@
  *
  * @module
  */
-import { ELECTION_TICKS, HEARTBEAT_TICKS, READ_TICKS, TICK_MS } from "./limits_replica.ts";
 import { Administration } from "./administration.ts";
+import { Background } from "./background.ts";
+import { DiskFull } from "./disk_full.ts";
 import { Forwards } from "./forwards.ts";
+import { HashCheck } from "./hash_check.ts";
+import { HASH_CHECK_MS, SNAPSHOT_LIMITS, TICK_MS } from "./limits_replica.ts";
 import { Outbox } from "./outbox.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
+import { recover } from "./replica_recovery.ts";
 import { Turn } from "./replica_turn.ts";
 import type { ReplicaMessage, ReplicaOptions } from "./replica_types.ts";
 import { SessionReads } from "./session_reads.ts";
 import { SlewedClock } from "./slewed_clock.ts";
 import type { ReplicaStatus } from "./service.ts";
+import { SnapshotReceiving } from "./snapshot_receiving.ts";
+import { SnapshotSending } from "./snapshot_sending.ts";
+import { SnapshotTaking } from "./snapshot_taking.ts";
 import { Staleness } from "./staleness.ts";
 import { TickClock } from "./tick_clock.ts";
 import type { Ctx } from "./types.ts";
-import { Store } from "../kv/store.ts";
-import { type Core, createCore } from "../raft/core.ts";
+import type { Store } from "../kv/store.ts";
+import type { Core } from "../raft/core.ts";
 import type { LogIndex, NodeId } from "../raft/types.ts";
 import type { LogStore } from "../storage/types.ts";
 
@@ -34,13 +41,20 @@ export interface State {
   readonly ctx: Ctx<ReplicaMessage>;
   readonly log: LogStore;
   readonly core: Core;
-  readonly store: Store;
+  /** Replaced when a leader's snapshot is installed. */
+  store: Store;
   readonly proposals: Proposals;
   readonly reads: Reads;
   readonly sessionReads: SessionReads;
   readonly ticks: TickClock;
   readonly staleness: Staleness;
   readonly administration: Administration;
+  readonly background: Background;
+  readonly taking: SnapshotTaking;
+  readonly sending: SnapshotSending;
+  readonly receiving: SnapshotReceiving;
+  readonly hashCheck: HashCheck;
+  readonly disk: DiskFull;
   readonly turn: Turn;
   readonly outbox: Outbox;
   /** In the order in which they came. */
@@ -73,25 +87,14 @@ export interface State {
 /**
  * Recovers the log and builds the replica on it.
  *
- * @throws what `LogStore.open` throws.
+ * @throws what {@linkcode recover} throws.
  */
 export async function openState(
   options: ReplicaOptions,
   ctx: Ctx<ReplicaMessage>,
 ): Promise<State> {
-  const log = options.openLog();
-  const { hardState, entries, boot, damage } = await log.open();
-  const core = createCore({
-    id: options.id,
-    configuration: options.configuration,
-    hardState,
-    log: { entries },
-    seed: ctx.env.randomUint32(),
-    damaged: damage !== null,
-    electionTicks: ELECTION_TICKS,
-    heartbeatTicks: HEARTBEAT_TICKS,
-    readTicks: READ_TICKS,
-  });
+  const { log, core, store, boot, damage } = await recover(options, ctx);
+  const { snapshots, hashCheckMs = HASH_CHECK_MS } = options;
   ctx.setTimer({ type: "tick" }, { delayMs: TICK_MS, repeat: true });
   options.onEvent({ type: "opened", boot, damage });
   return {
@@ -99,7 +102,7 @@ export async function openState(
     ctx,
     log,
     core,
-    store: new Store(),
+    store,
     // Early, because what they answer is on a quorum's disks, whatever this turn still has to write.
     proposals: new Proposals(() => randomSession(ctx), {
       resolve: (reply, result) => ctx.replyEarly(reply, result),
@@ -110,6 +113,12 @@ export async function openState(
     ticks: new TickClock(ctx.env),
     staleness: new Staleness(),
     administration: new Administration(),
+    background: new Background(ctx, boot),
+    taking: new SnapshotTaking({ ...SNAPSHOT_LIMITS, ...snapshots }, ctx.env.randomUint32()),
+    sending: new SnapshotSending(),
+    receiving: new SnapshotReceiving(),
+    hashCheck: new HashCheck(hashCheckMs, ctx.env.now()),
+    disk: new DiskFull(log.reserve.released),
     turn: new Turn(),
     outbox: new Outbox((to, message) => options.send(to, options.group, message)),
     deferred: [],
@@ -136,7 +145,7 @@ export function continueSoon(state: State): void {
   state.continuing = state.ctx.self.tell({ type: "continue" }, { lane: "control" }) === "ok";
 }
 
-export function statusOf({ options, core, store, commitIndex }: State): ReplicaStatus {
+export function statusOf({ options, core, log, store, commitIndex }: State): ReplicaStatus {
   return {
     group: options.group,
     role: core.role,
@@ -146,7 +155,7 @@ export function statusOf({ options, core, store, commitIndex }: State): ReplicaS
     lastIndex: core.log.lastIndex,
     commitIndex,
     appliedIndex: store.index,
-    snapshotIndex: core.log.snapshotIndex,
+    snapshotIndex: log.snapshots.current?.meta.index ?? 0,
     stateHash: store.hash(),
   };
 }

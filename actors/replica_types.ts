@@ -5,6 +5,8 @@
  */
 import type { AdminOutcome } from "./admin_types.ts";
 import type { Captured } from "./capture.ts";
+import type { SnapshotLimits } from "./limits_replica.ts";
+import type { State } from "./replica_state.ts";
 import type { Consistency, ReplicaStatus, ServedRead, WriteResult } from "./service.ts";
 import type { Reply } from "./types.ts";
 import type { ReadQuery } from "../kv/types.ts";
@@ -64,6 +66,10 @@ export type ReplicaMessage =
   | { readonly type: "transfer"; readonly to: NodeId | null; readonly reply: Reply<AdminOutcome> }
   /** Whether all other members take this node for a stranger: then it must not campaign. */
   | { readonly type: "outcast"; readonly outcast: boolean }
+  /** Take a snapshot of the state now; the answer is its index. */
+  | { readonly type: "take-snapshot"; readonly reply: Reply<number> }
+  /** Work beside the turns has something to do in one (background.ts). */
+  | { readonly type: "job"; readonly boot: number; readonly run: (state: State) => void }
   /** Copy the state, which must have applied `minIndex`. */
   | { readonly type: "capture"; readonly minIndex: number; readonly reply: Reply<Captured> };
 
@@ -78,7 +84,39 @@ export type ReplicaEvent =
   }
   | { readonly type: "repaired" }
   /** Another configuration is in effect. */
-  | { readonly type: "configuration"; readonly configuration: Configuration };
+  | { readonly type: "configuration"; readonly configuration: Configuration }
+  /** A snapshot of the own state is current, and the log now begins behind `baseIndex`. */
+  | {
+    readonly type: "snapshot-taken";
+    readonly index: LogIndex;
+    readonly bytes: number;
+    readonly tookMs: number;
+    readonly baseIndex: LogIndex;
+  }
+  /** Writing a snapshot failed; it is tried again later. */
+  | { readonly type: "snapshot-failed"; readonly index: LogIndex; readonly error: unknown }
+  /** The current snapshot does not read back; another is taken in its place. */
+  | { readonly type: "snapshot-corrupt"; readonly index: LogIndex; readonly error: unknown }
+  /** A leader's snapshot took the place of this replica's log and state. */
+  | { readonly type: "snapshot-installed"; readonly index: LogIndex; readonly from: NodeId }
+  /** A leader's snapshot proved corrupt when it was here; it is fetched anew. */
+  | {
+    readonly type: "snapshot-refused";
+    readonly index: LogIndex;
+    readonly from: NodeId;
+    readonly error: unknown;
+  }
+  /** As a leader: not all replicas came to one state hash at `index`. `agreed` is the majority's. */
+  | {
+    readonly type: "diverged";
+    readonly index: number;
+    readonly agreed: string | null;
+    readonly reports: readonly { readonly id: NodeId; readonly hash: string }[];
+  }
+  /** What this replica has must not be built upon; it starts anew without it. */
+  | { readonly type: "quarantined"; readonly reason: string }
+  /** The disk has become full, or has room again. */
+  | { readonly type: "disk"; readonly full: boolean };
 
 export interface ReplicaOptions {
   readonly id: NodeId;
@@ -87,9 +125,13 @@ export interface ReplicaOptions {
   /** Makes the durable log; called at every start and restart. */
   readonly openLog: () => LogStore;
   /** One-way and unreliable; false if the message was certainly not sent. */
-  readonly send: (to: NodeId, group: GroupId, message: Message) => boolean;
+  readonly send: (to: NodeId, group: GroupId, message: Message | HashReport) => boolean;
   /** Called outside of any turn's gate: what it tells is observation, never acknowledgement. */
   readonly onEvent: (event: ReplicaEvent) => void;
+  /** In place of SNAPSHOT_LIMITS. */
+  readonly snapshots?: Partial<SnapshotLimits>;
+  /** In place of HASH_CHECK_MS. */
+  readonly hashCheckMs?: number;
 }
 
 /** A window into whichever incarnation of the replica is running, for status pages. */
@@ -98,4 +140,6 @@ export interface ReplicaView {
   status(): ReplicaStatus | null;
   /** Whether it may not trust its own log yet. */
   readonly damaged: boolean;
+  /** Whether its disk is full, so that it takes only deletes. */
+  readonly diskFull: boolean;
 }

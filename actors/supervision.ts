@@ -13,6 +13,9 @@ export class RestartPolicy {
   readonly #rules: Supervision;
   /** When the restarts of the last `withinMs` happened, oldest first; never more than `restartsMax`. */
   #restartsAtMs: number[] = [];
+  /** Retries in a row, and when the last one was. */
+  #retries = 0;
+  #retriedAtMs = -Infinity;
 
   /** @throws {RangeError} when a limit is not usable. */
   constructor(rules: Partial<Supervision> = {}) {
@@ -33,11 +36,21 @@ export class RestartPolicy {
   judge(error: unknown, nowMs: number, randomUint32: number): Judgement {
     const { restartsMax, withinMs } = this.#rules;
     const directive = this.#rules.decide(error);
+    if (directive === "retry") return this.#retry(nowMs, randomUint32);
     if (directive !== "restart") return { directive, backoffMs: 0 };
     this.#restartsAtMs = this.#restartsAtMs.filter((atMs) => atMs > nowMs - withinMs);
     if (this.#restartsAtMs.length >= restartsMax) return { directive: "stop", backoffMs: 0 };
     this.#restartsAtMs.push(nowMs);
     return { directive, backoffMs: this.#backoffMs(this.#restartsAtMs.length, randomUint32) };
+  }
+
+  #retry(nowMs: number, randomUint32: number): Judgement {
+    const { withinMs, backoffMaxMs } = this.#rules;
+    // What failed again soon after it was started anew waits longer each time.
+    if (nowMs - this.#retriedAtMs > Math.max(withinMs, 2 * backoffMaxMs)) this.#retries = 0;
+    this.#retriedAtMs = nowMs;
+    this.#retries = Math.min(this.#retries + 1, RETRIES_COUNTED_MAX);
+    return { directive: "retry", backoffMs: this.#backoffMs(this.#retries, randomUint32) };
   }
 
   /** Doubles with each restart still in the window; the jitter keeps replicas that fell together from rising together. */
@@ -47,6 +60,9 @@ export class RestartPolicy {
     return fullMs * (0.5 + randomUint32 / 2 ** 33);
   }
 }
+
+/** Beyond so many doublings every backoff has reached its maximum. */
+const RETRIES_COUNTED_MAX = 32;
 
 export interface Judgement {
   readonly directive: Directive;

@@ -119,8 +119,11 @@ export interface Behavior<M, S> {
   onStop?(state: S, why: StopReason): void | Promise<void>;
 }
 
-/** What a supervisor does about a failed child. */
-export type Directive = "restart" | "stop" | "escalate";
+/**
+ * What a supervisor does about a failed child. `retry` is a restart that the budget does not count: for
+ * what somebody else will mend, and nobody knows when.
+ */
+export type Directive = "restart" | "retry" | "stop" | "escalate";
 
 export interface Supervision {
   /** `"restart"` for every error unless told. */

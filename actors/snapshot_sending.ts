@@ -1,0 +1,180 @@
+/**
+ * As a leader: feeding its snapshot to followers that lack what was cut off (section 7), a few chunks
+ * ahead of what each has made durable. The follower says which chunk it wants next, so that after a
+ * crash of either side the transfer goes on where it was.
+ *
+ * A transfer lasts until the core finds that the follower has caught up, or nothing was heard for long.
+ * Meanwhile its snapshot stays readable, and what follows that in the log stays there, within bounds.
+ *
+ * @module
+ */
+import {
+  SNAPSHOT_GIVE_UP_TICKS,
+  SNAPSHOT_HOLDS_MAX,
+  SNAPSHOT_PROBE_TICKS,
+  SNAPSHOT_RESEND_TICKS,
+  SNAPSHOT_SENDINGS_MAX,
+  SNAPSHOT_WINDOW,
+} from "./limits_replica.ts";
+import type { State } from "./replica_state.ts";
+import type { SnapshotReply } from "../raft/message.ts";
+import type { NodeId, SnapshotInfo } from "../raft/types.ts";
+import { CorruptSnapshot } from "../storage/types.ts";
+
+interface Transfer {
+  readonly to: NodeId;
+  readonly info: SnapshotInfo;
+  /** What the follower wants next, as far as it said; all of them once it has everything. */
+  wanted: number;
+  /** What is to be sent next; at most a window ahead. */
+  next: number;
+  /** The last tick in which the follower got further, or was sent something anew. */
+  movedTick: number;
+  /** The last tick in which it was heard. */
+  heardTick: number;
+  /** How often the log was kept from being cut off for it. */
+  holds: number;
+  /** Whether chunks are being read for it: one after the other, so that they leave in order. */
+  isReading: boolean;
+}
+
+export class SnapshotSending {
+  readonly #transfers = new Map<NodeId, Transfer>();
+  /** The current snapshot does not read back: another must be taken before anything is sent. */
+  #distrusted = false;
+
+  /** Whether the current snapshot was found corrupt. */
+  get isDistrusted(): boolean {
+    return this.#distrusted;
+  }
+
+  get size(): number {
+    return this.#transfers.size;
+  }
+
+  /** The core says that `to` needs a snapshot. It says so again as long as that is so. */
+  needed(state: State, to: NodeId): void {
+    const known = this.#transfers.get(to);
+    const { core, log: { snapshots } } = state;
+    if (known !== undefined) known.heardTick = core.ticks;
+    if (known !== undefined || this.#transfers.size >= SNAPSHOT_SENDINGS_MAX) return;
+    const info = snapshots.current;
+    if (info === null || this.#distrusted) {
+      state.taking.takeForFollower(state);
+      return;
+    }
+    snapshots.pin(info);
+    const ticks = { movedTick: core.ticks, heardTick: core.ticks };
+    const transfer = { to, info, wanted: 0, next: 0, ...ticks, holds: 0, isReading: false };
+    this.#transfers.set(to, transfer);
+    this.#pump(state, transfer);
+  }
+
+  /** A follower says how far it is. */
+  replied(state: State, from: NodeId, { id, index, next }: SnapshotReply): void {
+    const transfer = this.#transfers.get(from);
+    if (transfer === undefined) return;
+    const { info } = transfer;
+    if (id !== info.id || index !== info.meta.index || next > info.chunks) return;
+    transfer.heardTick = state.core.ticks;
+    if (next === transfer.wanted) return;
+    // Behind what it had: it lost what was not durable, or found it corrupt. Ahead: it had it before.
+    if (next < transfer.wanted || next > transfer.next) transfer.next = next;
+    transfer.wanted = next;
+    transfer.movedTick = state.core.ticks;
+    this.#pump(state, transfer);
+  }
+
+  /** Time passes: sends again what seems lost, and ends what is of no use any more. */
+  tick(state: State): void {
+    if (this.#transfers.size === 0) return;
+    const { core } = state;
+    for (const transfer of this.#transfers.values()) {
+      const peer = core.progress.get(transfer.to);
+      const isSilent = core.ticks - transfer.heardTick >= SNAPSHOT_GIVE_UP_TICKS;
+      if (core.role !== "leader" || peer === undefined || !peer.paused || isSilent) {
+        this.#end(state, transfer);
+        continue;
+      }
+      const { info, wanted } = transfer;
+      const isComplete = wanted === info.chunks;
+      const patienceTicks = isComplete ? SNAPSHOT_PROBE_TICKS : SNAPSHOT_RESEND_TICKS;
+      if (core.ticks - transfer.movedTick < patienceTicks) continue;
+      transfer.movedTick = core.ticks;
+      // One that has everything builds its state from it. Should that fail, its answer says so.
+      transfer.next = isComplete ? wanted - 1 : wanted;
+      this.#pump(state, transfer);
+    }
+  }
+
+  /**
+   * The log is about to be cut off: what transfers need of it begins behind the index given (Infinity:
+   * nothing). One that has been waited for too often is waited for no more, and will have to start over.
+   */
+  hold(): number {
+    let index = Infinity;
+    for (const transfer of this.#transfers.values()) {
+      if (transfer.holds >= SNAPSHOT_HOLDS_MAX) continue;
+      transfer.holds++;
+      index = Math.min(index, transfer.info.meta.index);
+    }
+    return index;
+  }
+
+  /** There is a new snapshot. */
+  renewed(): void {
+    this.#distrusted = false;
+  }
+
+  #pump(state: State, transfer: Transfer): void {
+    if (transfer.isReading || !this.#mayGoOn(transfer)) return;
+    transfer.isReading = true;
+    void state.background.start(() => this.#send(state, transfer));
+  }
+
+  #mayGoOn(transfer: Transfer): boolean {
+    const { to, info, wanted, next } = transfer;
+    return this.#transfers.get(to) === transfer &&
+      next < Math.min(info.chunks, wanted + SNAPSHOT_WINDOW);
+  }
+
+  /** Reads and sends chunks, as far as the window allows meanwhile. */
+  async #send({ background, log }: State, transfer: Transfer): Promise<void> {
+    const { to, info } = transfer;
+    while (this.#mayGoOn(transfer)) {
+      const chunk = transfer.next++;
+      try {
+        const data = await log.snapshots.read(info, chunk);
+        background.inTurn(({ options, core }) => {
+          if (this.#transfers.get(to) !== transfer || core.role !== "leader") return;
+          const message = { type: "snapshot-chunk", term: core.term, info, chunk, data } as const;
+          // Lost or refused, it is sent again.
+          options.send(to, options.group, message);
+        });
+      } catch (error) {
+        background.check();
+        if (this.#transfers.get(to) !== transfer) break;
+        if (!(error instanceof CorruptSnapshot)) throw error;
+        background.inTurn((state) => this.#foundCorrupt(state, info, error));
+        break;
+      }
+    }
+    transfer.isReading = false;
+  }
+
+  /** The state itself is in memory, so that what the disk has lost can be written anew. */
+  #foundCorrupt(state: State, info: SnapshotInfo, error: CorruptSnapshot): void {
+    for (const transfer of this.#transfers.values()) {
+      if (transfer.info === info) this.#end(state, transfer);
+    }
+    if (state.log.snapshots.current !== info || this.#distrusted) return;
+    this.#distrusted = true;
+    state.options.onEvent({ type: "snapshot-corrupt", index: info.meta.index, error });
+    state.taking.takeForFollower(state);
+  }
+
+  #end(state: State, transfer: Transfer): void {
+    this.#transfers.delete(transfer.to);
+    state.log.snapshots.release(transfer.info);
+  }
+}
