@@ -101,11 +101,17 @@ class Verification {
       const leftMs = this.#timeoutMs - (performance.now() - this.#startMs);
       const asked = await askView(url, Math.max(1, Math.min(VIEW_MS, leftMs)));
       if ("view" in asked) this.#take(id, url, asked.view);
-      // A question that the end cut short says less than the one before it.
-      else if (leftMs >= VIEW_MS || !this.#failures.has(id)) this.#failures.set(id, asked.why);
+      // A question that the end cut short says less than the answer or the failure before it.
+      else if (!asked.isLate || leftMs >= VIEW_MS || !this.#wasHeard(id)) {
+        this.#failures.set(id, asked.why);
+      }
       if (this.#isDecided()) this.#over.abort();
       await pause(VERIFY_POLL_MS, this.#over.signal);
     }
+  }
+
+  #wasHeard(id: string): boolean {
+    return this.#answered.has(id) || this.#failures.has(id);
   }
 
   #take(id: string, url: string, view: View): void {

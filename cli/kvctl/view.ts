@@ -38,20 +38,26 @@ export interface View {
 }
 
 /** A node's view, or why there is none. */
-export type Asked = { readonly view: View } | { readonly why: string };
+export type Asked = { readonly view: View } | Silence;
+
+interface Silence {
+  readonly why: string;
+  /** The time given was over before there was an answer. */
+  readonly isLate: boolean;
+}
 
 /** Asks one node, once. */
 export async function askView(url: string, timeoutMs: number): Promise<Asked> {
   const asked = await askText(`${url}/v1/cluster`, timeoutMs);
   if ("why" in asked) return asked;
-  if (!asked.ok) return { why: `answered ${asked.status}` };
+  if (!asked.ok) return { why: `answered ${asked.status}`, isLate: false };
   try {
     const view: unknown = JSON.parse(asked.text);
     if (isView(view)) return { view };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  return { why: "answered, but not as a Kvorum node" };
+  return { why: "answered, but not as a Kvorum node", isLate: false };
 }
 
 /** Asks one node, once, whether it is ready: null if it is, otherwise why not. */
@@ -64,15 +70,15 @@ export async function askReady(url: string, timeoutMs: number): Promise<string |
 async function askText(
   url: string,
   timeoutMs: number,
-): Promise<{ readonly why: string } | { readonly ok: boolean; status: number; text: string }> {
+): Promise<Silence | { readonly ok: boolean; readonly status: number; readonly text: string }> {
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), timeoutMs);
   try {
     const response = await fetch(url, { redirect: "manual", signal: limit.signal });
     return { ok: response.ok, status: response.status, text: await response.text() };
   } catch {
-    if (limit.signal.aborted) return { why: `did not answer within ${Math.round(timeoutMs)} ms` };
-    return { why: "cannot be reached" };
+    if (!limit.signal.aborted) return { why: "cannot be reached", isLate: false };
+    return { why: `did not answer within ${Math.round(timeoutMs)} ms`, isLate: true };
   } finally {
     clearTimeout(timer);
   }

@@ -58,6 +58,7 @@ export class FakeNode implements AsyncDisposable {
     const fault = await this.fault(seen);
     if (fault !== null) return fault;
     if (url.pathname === "/v1/cluster") return Response.json(this.#view());
+    if (url.pathname === "/readyz") return new Response("ok\n");
     return this.#cluster.store(seen);
   }
 
@@ -69,7 +70,7 @@ export class FakeNode implements AsyncDisposable {
       node: this.id,
       leader,
       term: 3,
-      members: this.#cluster.nodes.map(({ id, url }) => ({ id, url, peer: "", role: "voter" })),
+      members: this.#cluster.members(),
       replicas: [{
         group: "0",
         role: this.id === leader ? "leader" : "follower",
@@ -79,7 +80,7 @@ export class FakeNode implements AsyncDisposable {
         lastIndex: stateHash.index,
         commitIndex: stateHash.index,
         appliedIndex: stateHash.index,
-        snapshotIndex: 0,
+        snapshotIndex: 4,
         stateHash,
       }],
     };
@@ -93,6 +94,13 @@ export class FakeNode implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server.shutdown();
   }
+}
+
+export interface FakeMember {
+  readonly id: string;
+  readonly url: string;
+  readonly peer: string;
+  readonly role: string;
 }
 
 interface Stored {
@@ -110,6 +118,10 @@ export class FakeCluster implements AsyncDisposable {
   constructor(size = 3) {
     this.nodes = Array.from({ length: size }, (_, i) => new FakeNode(`n${i + 1}`, this));
   }
+
+  /** The members, as the nodes tell them. */
+  members: () => readonly FakeMember[] = () =>
+    this.nodes.map(({ id, url }, i) => ({ id, url, peer: `127.0.0.1:${9001 + i}`, role: "voter" }));
 
   /** Writes that changed something. */
   get writes(): number {

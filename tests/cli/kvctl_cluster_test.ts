@@ -6,7 +6,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { HashComparison } from "../../cli/kvctl/hash_comparison.ts";
 import { VERIFY_SAMPLES_MAX } from "../../cli/kvctl/limits.ts";
-import { FakeCluster, kvctl } from "./fake_cluster.ts";
+import { FakeCluster, kvctl, problem } from "./fake_cluster.ts";
 
 const a = "aa".repeat(16);
 const b = "bb".repeat(16);
@@ -17,13 +17,13 @@ Deno.test("kvctl status shows all members, asked of any one", async () => {
   assertEquals(run.code, 0);
   const [id, head, ...rows] = run.out.trimEnd().split("\n");
   assertEquals(id, "cluster 00000000-0000-4000-8000-000000000001");
-  assertMatch(head, /^node +url +role +term +leader +last +commit +applied +state hash$/);
+  assertMatch(head, /^node +url +role +term +leader +snapshot +last +commit +applied +state hash$/);
   assertEquals(
     rows.map((row) => row.split(/ +/)),
     cluster.nodes.map((
       { id, url },
       i,
-    ) => [id, url, i === 0 ? "leader" : "follower", "3", "n1", "7", "7", "7", "aaaaaaaa@7"]),
+    ) => [id, url, i === 0 ? "leader" : "follower", "3", "n1", "4", "7", "7", "7", "aaaaaaaa@7"]),
   );
 });
 
@@ -33,7 +33,7 @@ Deno.test("kvctl status shows who does not answer", async () => {
   await third.down();
   const run = await kvctl(["status", `--url=${cluster.urls}`]);
   assertEquals(run.code, 0);
-  assertMatch(run.out, /^n3 +http:\S+ +cannot be reached +- +- +- +- +- +-$/m);
+  assertMatch(run.out, /^n3 +http:\S+ +cannot be reached +- +- +- +- +- +- +-$/m);
   const json = JSON.parse((await kvctl(["status", `--url=${cluster.urls}`, "--json"])).out);
   assertEquals(json.clusterId, "00000000-0000-4000-8000-000000000001");
   assertEquals(json.nodes[0].status.replicas[0].stateHash, { index: 7, hash: a });
@@ -51,6 +51,30 @@ Deno.test("kvctl status fails when nobody answers", async () => {
   const run = await kvctl(["status", `--url=${cluster.urls}`]);
   assertEquals(run.code, 1);
   assertMatch(run.out, /^\? +http:\S+ +cannot be reached/m);
+});
+
+Deno.test("kvctl status --wait returns when all members are ready under one leader", async () => {
+  await using cluster = new FakeCluster();
+  const [, second] = cluster.nodes;
+  let asked = 0;
+  second.fault = ({ path }) =>
+    path === "/readyz" && ++asked < 3 ? problem(503, "not-serving") : null;
+  const run = await kvctl(["status", "--wait", `--url=${cluster.nodes[0].url}`]);
+  assertEquals([run.code, asked], [0, 3]);
+  assertMatch(run.out, /^n2 .* follower /m);
+});
+
+Deno.test("kvctl status --wait says who is not ready when the time is over", async () => {
+  await using cluster = new FakeCluster();
+  const [, second, third] = cluster.nodes;
+  second.fault = ({ path }) => path === "/readyz" ? problem(503, "not-serving") : null;
+  await third.down();
+  const run = await kvctl(["status", "--wait", `--url=${cluster.urls}`, "--timeout=300"]);
+  assertEquals([run.code, run.out], [1, ""]);
+  assertEquals(
+    run.errors,
+    "kvctl status: not all are ready after 300 ms: n2 is not ready; n3 cannot be reached\n",
+  );
 });
 
 Deno.test("kvctl verify finds replicas equal at one index", async () => {

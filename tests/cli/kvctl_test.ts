@@ -199,6 +199,46 @@ Deno.test("kvctl list --keys-only prints keys", async () => {
   assertEquals(node.seen[0].path, "/v1/kv?keysOnly=true&limit=100");
 });
 
+Deno.test("kvctl get and list ask for the consistency that they are told, and say what was served", async () => {
+  await using cluster = new FakeCluster(1);
+  const [node] = cluster.nodes;
+  const url = `--url=${node.url}`;
+  const headers = {
+    "content-type": "application/json",
+    "x-kvorum-consistency": "eventual",
+    "x-kvorum-versionstamp": stamp(9),
+    "x-kvorum-staleness-ms": "12",
+  };
+  node.fault = () => new Response("1", { headers });
+  const eventual = ["--consistency=eventual", "--max-staleness-ms=50"];
+  const got = JSON.parse((await kvctl(["get", "k", ...eventual, "--json", url])).out);
+  assertEquals([got.consistency, got.readAt, got.stalenessMs], ["eventual", stamp(9), 12]);
+  await kvctl(["get", "k", "--consistency=session", `--min=${stamp(3)}`, url]);
+  await kvctl(["get", "k", "--consistency=lease", url]);
+  node.fault = () => new Response('{"entries":[],"cursor":""}', { headers });
+  const listed = JSON.parse((await kvctl(["list", ...eventual, "--json", url])).out);
+  assertEquals([listed.consistency, listed.readAt, listed.stalenessMs], ["eventual", stamp(9), 12]);
+  assertEquals(node.seen.map(({ path }) => path), [
+    "/v1/kv/k?consistency=eventual&maxStalenessMs=50",
+    `/v1/kv/k?consistency=session&min=${stamp(3)}`,
+    "/v1/kv/k?consistency=lease",
+    "/v1/kv?consistency=eventual&maxStalenessMs=50&limit=100",
+  ]);
+});
+
+Deno.test("kvctl list in a session reads no page of an earlier state than the one before", async () => {
+  await using cluster = new FakeCluster(1);
+  const [node] = cluster.nodes;
+  let pages = 0;
+  node.fault = () =>
+    Response.json({ entries: [{ key: ["a"] }], cursor: ++pages < 3 ? "c" : "" }, {
+      headers: { "x-kvorum-consistency": "session", "x-kvorum-versionstamp": stamp(10 + pages) },
+    });
+  await kvctl(["list", "--consistency=session", `--min=${stamp(1)}`, `--url=${node.url}`]);
+  const mins = node.seen.map(({ path }) => new URL(path, node.url).searchParams.get("min"));
+  assertEquals(mins, [stamp(1), stamp(11), stamp(12)]);
+});
+
 const usage: readonly [string[], RegExp][] = [
   [["put", "k"], /usage: kvctl put KEY VALUE/],
   [["put", "k", "v", "w"], /usage: kvctl put KEY VALUE/],
@@ -217,10 +257,24 @@ const usage: readonly [string[], RegExp][] = [
   [["get", "k", "--raw", "--json"], /--raw and --json exclude each other/],
   [["list", "--limit", "0"], /--limit takes a whole number from 1, not 0/],
   [["status", "now"], /usage: kvctl status/],
+  [
+    ["get", "k", "--consistency", "strong"],
+    /--consistency takes linearizable, lease, session, eventual/,
+  ],
+  [["get", "k", "--min", stamp(1)], /--min goes with --consistency session only/],
+  [
+    ["get", "k", "--consistency=session", "--min=7"],
+    /--min takes a versionstamp, 20 hex digits, not 7/,
+  ],
+  [["list", "--max-staleness-ms=5"], /--max-staleness-ms goes with --consistency eventual only/],
+  [
+    ["list", "--consistency=eventual", "--max-staleness-ms=1s"],
+    /--max-staleness-ms takes a whole number, not 1s/,
+  ],
   [["get", "k", "--timeout", "10 s"], /--timeout takes milliseconds/],
   [["get", "k", "--url", "127.0.0.1:8001"], /"127.0.0.1:8001" is no node/],
   [["get", "k", "--url", "http://a,http://b/x"], /"http:\/\/b\/x" is no node/],
-  [["frob"], /unknown command frob; there are put, get, delete, list, status, verify/],
+  [["frob"], /unknown command frob; there are put, get, delete, list, status, verify, members, /],
 ];
 for (const [args, message] of usage) {
   Deno.test(`kvctl ${args.join(" ")} is wrong usage`, async () => {
@@ -236,15 +290,30 @@ Deno.test("kvctl reports wrong usage as JSON if asked", async () => {
   assertEquals(JSON.parse(run.out).error.code, "usage");
 });
 
+const readFlags = ["consistency", "min", "max-staleness-ms"];
+const commandFlags: Readonly<Record<string, readonly string[]>> = {
+  put: ["as", "expire-in", "if-match", "if-absent", "idempotency-key"],
+  get: ["raw", ...readFlags],
+  delete: ["if-match", "idempotency-key"],
+  list: ["start", "end", "reverse", "limit", "keys-only", "cursor", ...readFlags],
+  status: ["wait"],
+  verify: ["allow-missing"],
+  members: ["peer", "member-url", "role", "wait"],
+  transfer: ["to"],
+  snapshot: ["all"],
+  backup: ["force"],
+};
+
 Deno.test("kvctl explains itself and each command", async () => {
   const all = await kvctl(["help"]);
   assertEquals(all.code, 0);
   assertEquals((await kvctl(["--help"])).out, all.out);
   assertEquals((await kvctl([])).code, 2);
-  for (const name of ["put", "get", "delete", "list", "status", "verify"]) {
+  for (const name of Object.keys(commandFlags)) {
     assertMatch(all.out, new RegExp(`^${name} `, "m"));
     const help = await kvctl(["help", name]);
     assertEquals(help.code, 0);
+    for (const flag of commandFlags[name]) assertMatch(help.out, new RegExp(`^  --${flag} `, "m"));
     assertMatch(help.out, new RegExp(`^Usage: kvctl ${name}`, "m"));
     assertEquals((await kvctl([name, "--help", "--nonsense"])).out, help.out);
   }
