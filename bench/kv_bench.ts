@@ -8,14 +8,19 @@
  */
 import { encodeAtomicWrite, encodeOpenSession, stampCommand } from "../kv/command.ts";
 import { decodeCommand } from "../kv/command_decoder.ts";
+import { encodeSnapshot } from "../kv/snapshot_encoder.ts";
+import { SnapshotReader } from "../kv/snapshot_reader.ts";
 import { decodeKey, encodeKey, keyFromBytes, keyToBytes } from "../kv/key_codec.ts";
 import { MultisetHash } from "../kv/state_hash.ts";
-import { Store } from "../kv/store.ts";
+import { Store, type StoreCapture } from "../kv/store.ts";
 import type { AtomicWrite, EncodedKey, Mutation } from "../kv/types.ts";
 import { checkAtomicWrite } from "../kv/validate.ts";
 import { bytesValue, u64Value } from "../kv/value_codec.ts";
 
 const BATCH = 1000;
+/** In the benches of snapshots. */
+const SNAPSHOT_KEYS = 200_000;
+const SNAPSHOT_CHUNK_BYTES = 60 * 1024;
 const SESSION = 0x1234_5678_9abc;
 const KEYS = 10_000;
 
@@ -43,10 +48,10 @@ class Driver {
   readonly #make: (n: number) => AtomicWrite;
   #sequence = 0;
 
-  constructor(make: (n: number) => AtomicWrite) {
+  constructor(make: (n: number) => AtomicWrite, known: Iterable<Mutation> = keys.map(setOf)) {
     this.#make = make;
     this.#apply(encodeOpenSession(SESSION));
-    for (const key of keys) this.applyAll(this.#stamped([write([setOf(key)])]));
+    for (const mutation of known) this.applyAll(this.#stamped([write([mutation])]));
   }
 
   /** The next commands, as followers see them: views into frames of a hundred. */
@@ -64,6 +69,10 @@ class Driver {
       }
     }
     return views;
+  }
+
+  get store(): Store {
+    return this.#store;
   }
 
   applyAll(commands: readonly Uint8Array[]): void {
@@ -139,6 +148,69 @@ for (const [name, make] of workloads) {
   let driver: Driver | undefined;
   Deno.bench(`${BATCH} times apply: ${name}`, { group: "apply", n: 50, warmup: 10 }, (bench) => {
     driver ??= new Driver(make);
+    const commands = driver.next();
+    bench.start();
+    driver.applyAll(commands);
+    bench.end();
+  });
+}
+
+/** Keys in the order of their numbers, with values of 100 B. */
+function smallSet(n: number): Mutation {
+  return { ...setOf(keyOf(n)), value: bytesValue(new Uint8Array(100).fill(n)) } as Mutation;
+}
+
+/** The key that is written next: all of them, in an order without neighbours. */
+const scattered = (n: number): AtomicWrite => write([smallSet(n * 7919 % SNAPSHOT_KEYS)]);
+
+let large: Driver | undefined;
+/** A store of 100 B values, made when it is first asked for. */
+function largeStore(): Driver {
+  large ??= new Driver(scattered, Array.from({ length: SNAPSHOT_KEYS }, (_, n) => smallSet(n)));
+  return large;
+}
+
+const snapshots = { group: "snapshots", n: 200, warmup: 20 };
+
+Deno.bench(`Store.capture(): ${SNAPSHOT_KEYS} keys`, snapshots, (bench) => {
+  const { store } = largeStore();
+  bench.start();
+  store.capture();
+  bench.end();
+});
+
+let encoder: Generator<Uint8Array, void> | undefined;
+Deno.bench("encodeSnapshot(): one chunk of values of 100 B", snapshots, (bench) => {
+  encoder ??= encodeSnapshot(largeStore().store.capture(), SNAPSHOT_CHUNK_BYTES);
+  bench.start();
+  const { done } = encoder.next();
+  bench.end();
+  if (done) encoder = undefined;
+});
+
+let chunks: Uint8Array[] | undefined;
+let reader = new SnapshotReader();
+let pushed = 0;
+Deno.bench("SnapshotReader.push(): one chunk of values of 100 B", snapshots, (bench) => {
+  chunks ??= [...encodeSnapshot(largeStore().store.capture(), SNAPSHOT_CHUNK_BYTES)];
+  if (pushed === chunks.length) {
+    reader = new SnapshotReader();
+    pushed = 0;
+  }
+  const chunk = chunks[pushed++]!;
+  bench.start();
+  reader.push(chunk);
+  bench.end();
+});
+
+/** Kept, so that what is written meanwhile has to be copied at its first touch. */
+const alive: StoreCapture[] = [];
+for (const captured of [false, true]) {
+  const name = captured ? "a new capture alive" : "no capture alive";
+  Deno.bench(`${BATCH} times apply: set of 100 B, ${name}`, snapshots, (bench) => {
+    const driver = largeStore();
+    alive.length = 0;
+    if (captured) alive.push(driver.store.capture());
     const commands = driver.next();
     bench.start();
     driver.applyAll(commands);
