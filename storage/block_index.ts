@@ -1,6 +1,6 @@
 /**
- * What a store remembers of its blocks while it is open: where each begins, so that a suffix can be
- * cut off without reading the log. Columns of numbers, about 40 bytes a block.
+ * What a store remembers of its blocks while it is open: where each begins, so that a suffix or a
+ * prefix can be cut off without reading the log. Columns of numbers, about 40 bytes a block.
  *
  * @module
  */
@@ -15,7 +15,14 @@ export class BlockIndex {
   readonly #lastTerm: Term[] = [];
   readonly #chainHigh: number[] = [];
   readonly #chainLow: number[] = [];
-  #end = LOG_EMPTY;
+  #base: LogEnd;
+  #end: LogEnd;
+
+  /** An index without blocks, whose first will stand behind `base`. */
+  constructor(base: LogEnd = LOG_EMPTY) {
+    this.#base = base;
+    this.#end = base;
+  }
 
   get size(): number {
     return this.#first.length;
@@ -35,10 +42,10 @@ export class BlockIndex {
     return this.#parts[block];
   }
 
-  /** Where the log would end if it had only the first `blocks` blocks. */
+  /** Where the log would end if it had only the first `blocks` blocks; of none of them, its base. */
   endOf(blocks: number): LogEnd {
     if (blocks === this.size) return this.#end;
-    if (blocks === 0) return LOG_EMPTY;
+    if (blocks === 0) return this.#base;
     return {
       lastIndex: this.#first[blocks] - 1,
       lastTerm: this.#lastTerm[blocks - 1],
@@ -58,6 +65,12 @@ export class BlockIndex {
     return low;
   }
 
+  /** How many blocks end at `index` or before. */
+  blocksUpTo(index: number): number {
+    const begun = this.blocksBefore(index + 1);
+    return begun > 0 && this.endOf(begun).lastIndex > index ? begun - 1 : begun;
+  }
+
   /** Notes a block behind the last one, after which the log ends at `end`. */
   push(parts: number, end: LogEnd): void {
     this.#first.push(this.#end.lastIndex + 1);
@@ -66,6 +79,20 @@ export class BlockIndex {
     this.#chainHigh.push(end.chain.high);
     this.#chainLow.push(end.chain.low);
     this.#end = end;
+  }
+
+  /** Forgets the first `blocks` blocks: the log begins behind them. Gives them back. */
+  dropFront(blocks: number): { readonly firstIndex: number; readonly parts: number }[] {
+    this.#base = this.endOf(blocks);
+    const parts = this.#parts.splice(0, blocks);
+    const dropped = this.#first.splice(0, blocks).map((firstIndex, i) => ({
+      firstIndex,
+      parts: parts[i],
+    }));
+    this.#lastTerm.splice(0, blocks);
+    this.#chainHigh.splice(0, blocks);
+    this.#chainLow.splice(0, blocks);
+    return dropped;
   }
 
   /** Forgets all but the first `blocks` blocks. */

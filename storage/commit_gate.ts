@@ -13,7 +13,8 @@ import { InvariantError } from "../raft/types.ts";
 export class CommitGate {
   #shut: string | null = "it is not open";
   #committing = false;
-  #last: Promise<unknown> = Promise.resolve();
+  /** Resolves when the last of those that are inside or waiting has ended; null if there is none. */
+  #last: Promise<void> | null = null;
 
   open(): void {
     this.#shut = null;
@@ -49,25 +50,45 @@ export class CommitGate {
   }
 
   /**
-   * Runs `check` and `act` once everything that came before has ended.
+   * Runs `check` and `act`: at once, or when everything that came before has ended.
    *
    * @throws {Error} if the gate is shut by then; what `check` throws; what `act` throws, which shuts it.
    */
-  async queue<T>(check: () => void, act: () => Promise<T>): Promise<T> {
-    this.#assertOpen();
-    const result = this.#last.then(() => this.#enter(check, act));
-    this.#last = result.catch(() => {});
-    return await result;
+  queue<T>(check: () => void, act: () => Promise<T>): Promise<T> {
+    return this.#takeTurn(async () => {
+      check();
+      try {
+        return await act();
+      } catch (error) {
+        this.shut("an earlier commit failed, so that it must be opened anew");
+        throw error;
+      }
+    });
   }
 
-  async #enter<T>(check: () => void, act: () => Promise<T>): Promise<T> {
+  /**
+   * The same for what may fail, or half happen, without doubt about the log.
+   *
+   * @throws {Error} if the gate is shut by then; what `act` throws.
+   */
+  beside<T>(act: () => Promise<T>): Promise<T> {
+    return this.#takeTurn(act);
+  }
+
+  async #takeTurn<T>(act: () => Promise<T>): Promise<T> {
     this.#assertOpen();
-    check();
+    const enter = () => {
+      this.#assertOpen();
+      return act();
+    };
+    const before = this.#last;
+    const result = before === null ? enter() : before.then(enter);
+    const ended = result.then(() => {}, () => {});
+    this.#last = ended;
     try {
-      return await act();
-    } catch (error) {
-      this.shut("an earlier commit failed, so that it must be opened anew");
-      throw error;
+      return await result;
+    } finally {
+      if (this.#last === ended) this.#last = null;
     }
   }
 

@@ -18,7 +18,7 @@ import type { BlockIndex } from "./block_index.ts";
 import type { AtomicLimits } from "./limits.ts";
 
 /** Bytes that a key of the log comes to at most in an atomic, for group names of up to 64 characters. */
-const KEY_BYTES = 96;
+const KEY_BYTES = 112;
 /** The mutation that writes the state, key and value. */
 const STATE_MUTATIONS = 1;
 const STATE_BYTES = 256;

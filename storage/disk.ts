@@ -1,16 +1,20 @@
 /**
  * Where the data of a replica lies: a Deno KV database and, where there is a directory for it, a
- * mark beside it.
+ * second one for the chunks of snapshots, a mark, and a reserve.
  *
  * @module
  */
 import type { GroupId } from "../raft/types.ts";
 import { makeDirectory, syncDirectory } from "./directory.ts";
+import { RESERVE_BYTES } from "./limits.ts";
 import type { MarkPlace } from "./mark.ts";
 import { MarkFile } from "./mark_file.ts";
+import { ReserveFile, type ReservePlace } from "./reserve_file.ts";
 
 /** The name of the Deno KV file in a data directory. */
 export const KV_FILE_NAME = "kvorum.sqlite3";
+/** The name of the Deno KV file of the snapshots' chunks. */
+export const CHUNK_FILE_NAME = "snapshots.sqlite3";
 /** A location that lives and dies with its handle. */
 export const LOCATION_MEMORY = ":memory:";
 /** What stands before the URL in the location of a remote database. */
@@ -19,8 +23,12 @@ export const LOCATION_URL_PREFIX = "kv:";
 /** A place that a store can open. */
 export interface Disk {
   openKv(): Promise<Deno.Kv>;
+  /** Opens the database of the snapshots' chunks; null if that is the same. */
+  readonly openChunkKv: (() => Promise<Deno.Kv>) | null;
   /** Null where there is nothing beside the database. */
   readonly marks: MarkPlace | null;
+  /** Null where there is nothing beside the database, or none is wanted. */
+  readonly reserve: ReservePlace | null;
 }
 
 /**
@@ -31,16 +39,23 @@ export interface Disk {
  * - `kv:` and a URL (`kv:https://…`): a database served over KV Connect, for a process that is
  *   disposable. The access token is Deno's own business (`DENO_KV_ACCESS_TOKEN`). There is **no
  *   mark**: that nothing acknowledged gets lost there is that server's promise alone.
+ *
+ * A directory keeps `reserveBytes` free for when the disk is full.
  */
-export function diskAt(location: string, group: GroupId): Disk {
+export function diskAt(
+  location: string,
+  group: GroupId,
+  reserveBytes: number = RESERVE_BYTES,
+): Disk {
+  const alone = { openChunkKv: null, marks: null, reserve: null };
   if (location === LOCATION_MEMORY) {
-    return { openKv: () => Deno.openKv(LOCATION_MEMORY), marks: null };
+    return { openKv: () => Deno.openKv(LOCATION_MEMORY), ...alone };
   }
   if (location.startsWith(LOCATION_URL_PREFIX)) {
     const url = location.slice(LOCATION_URL_PREFIX.length);
-    return { openKv: () => Deno.openKv(url), marks: null };
+    return { openKv: () => Deno.openKv(url), ...alone };
   }
-  return new FileDisk(location, group);
+  return new FileDisk(location, group, reserveBytes);
 }
 
 /**
@@ -59,15 +74,26 @@ export function refuseVolatileKv(dbMode: string | undefined): void {
 class FileDisk implements Disk {
   readonly #directory: string;
   readonly marks: MarkPlace;
+  readonly reserve: ReservePlace | null;
 
-  constructor(directory: string, group: GroupId) {
+  constructor(directory: string, group: GroupId, reserveBytes: number) {
     this.#directory = directory;
     this.marks = new MarkFile(directory, `mark.${group}`);
+    const name = `reserve.${group}`;
+    this.reserve = reserveBytes > 0 ? new ReserveFile(directory, name, reserveBytes) : null;
   }
 
-  async openKv(): Promise<Deno.Kv> {
+  openKv(): Promise<Deno.Kv> {
+    return this.#open(KV_FILE_NAME);
+  }
+
+  openChunkKv(): Promise<Deno.Kv> {
+    return this.#open(CHUNK_FILE_NAME);
+  }
+
+  async #open(name: string): Promise<Deno.Kv> {
     await makeDirectory(this.#directory);
-    const path = `${this.#directory}/${KV_FILE_NAME}`;
+    const path = `${this.#directory}/${name}`;
     const kv = await Deno.openKv(path);
     try {
       // Seen from the other side as well, since the setting has a way past the entry point: a volatile

@@ -1,36 +1,40 @@
 /**
  * The log over Deno KV: packed blocks and a state record, written in one atomic a commit under the
- * fence of the boot number, and a mark beside the file (mark.ts).
+ * fence of the boot number, a mark beside the file (mark.ts), and the chunks of snapshots in a second
+ * file (chunk_file.ts).
  *
  * What Deno KV does not give: grouping (commits run one by one, so that a caller must batch) and the
  * detection of a log that came back shorter (hence the mark).
  *
- * Not here: how a batch is cut into atomics (commit_plan.ts), reading back (recovery.ts), bytes
- * (block_codec.ts, record_codec.ts).
+ * Here stands how it is opened and closed, and what may run beside what. The writing is in
+ * kv_session.ts.
  *
  * @module
  */
-import { entryBytes } from "../raft/entry_codec.ts";
-import type { GroupId, HardState } from "../raft/types.ts";
-import { checkBatch, isEmptyBatch } from "./batch.ts";
-import { decodeBlock } from "./block_codec.ts";
-import type { BlockIndex } from "./block_index.ts";
+import { type GroupId, logIndex } from "../raft/types.ts";
+import { isEmptyBatch } from "./batch.ts";
+import { chunkBoot, ChunkFile, type StoredChunks } from "./chunk_file.ts";
 import { CommitGate } from "./commit_gate.ts";
-import {
-  type BlockHead,
-  type CommitPlan,
-  hardStateOf,
-  planCommit,
-  type Step,
-  straddlingBlock,
-} from "./commit_plan.ts";
 import { type Disk, diskAt } from "./disk.ts";
+import { takeFence } from "./fence.ts";
+import { Garbage } from "./garbage.ts";
 import { storageError, whileBusy } from "./kv_error.ts";
+import { KvSession, type Removal } from "./kv_session.ts";
 import { ATOMIC_LIMITS, type AtomicLimits } from "./limits.ts";
+import { LogKeys } from "./log_keys.ts";
 import { findDamage, type Mark, resumeDamaged } from "./mark.ts";
-import { encodeState, type StateRecord } from "./record_codec.ts";
-import { bytesOf, type Fence, fenced, LogKeys, readLog, takeFence } from "./recovery.ts";
-import type { Identity, LogBatch, LogStore, Recovery } from "./types.ts";
+import { readLog, removeOrphans } from "./recovery.ts";
+import type { FoundSnapshots, SnapshotPlace, StoredSnapshot } from "./snapshot_place.ts";
+import { Snapshots } from "./snapshots.ts";
+import {
+  type Identity,
+  type LogBatch,
+  type LogStore,
+  type Recovery,
+  type Reserve,
+  type SnapshotStore,
+  StorageFull,
+} from "./types.ts";
 
 /** Whose log a store keeps. */
 export interface LogOwner {
@@ -40,38 +44,44 @@ export interface LogOwner {
 
 /**
  * The store at a location: a data directory, `:memory:`, or `kv:` and a KV Connect URL (see
- * {@linkcode diskAt}). Nothing is touched before `open`.
+ * {@linkcode diskAt}). Nothing is touched before `open`. `reserveBytes` is how much a directory keeps
+ * free for when the disk is full (RESERVE_BYTES unless given, 0 for nothing).
  *
  * @example
  * ```ts
  * const store = openKvLogStore({ directory: "data/n1", group: GROUP_DEFAULT, identity });
- * const { hardState, entries, damage } = await store.open();
+ * const { hardState, entries, snapshot, damage } = await store.open();
  * await store.commit({ hardState, truncateFrom: null, entries: [entry] });
  * await store.close();
  * ```
  */
-export function openKvLogStore(options: LogOwner & { readonly directory: string }): LogStore {
-  return new KvLogStore(diskAt(options.directory, options.group), options);
+export function openKvLogStore(
+  options: LogOwner & { readonly directory: string; readonly reserveBytes?: number },
+): LogStore {
+  const { directory, group, reserveBytes } = options;
+  return new KvLogStore(diskAt(directory, group, reserveBytes), options);
 }
 
-/** What a store knows while it is open. */
-interface Session {
+/** What is open while a store is. */
+interface Open {
   readonly kv: Deno.Kv;
+  /** Null if the chunks are in the log's database. */
+  readonly chunkKv: Deno.Kv | null;
   readonly mark: Mark | null;
-  readonly fence: Fence;
-  readonly index: BlockIndex;
-  state: StateRecord;
-  damaged: boolean;
+  readonly session: KvSession;
+  readonly snapshots: Snapshots;
+  readonly garbage: Garbage;
 }
 
 /** A store over any disk. May be opened again after `close` and after a failure. */
 export class KvLogStore implements LogStore {
+  readonly reserve: Reserve;
   readonly #disk: Disk;
   readonly #identity: Identity;
   readonly #keys: LogKeys;
   readonly #limits: AtomicLimits;
   readonly #gate = new CommitGate();
-  #session: Session | null = null;
+  #open: Open | null = null;
 
   /** `limits` are for tests that want batches to be split early. */
   constructor(disk: Disk, owner: LogOwner, limits: AtomicLimits = ATOMIC_LIMITS) {
@@ -79,128 +89,218 @@ export class KvLogStore implements LogStore {
     this.#identity = owner.identity;
     this.#keys = new LogKeys(owner.group);
     this.#limits = limits;
+    this.reserve = {
+      get released() {
+        return disk.reserve?.released ?? false;
+      },
+      restore: () => this.#restoreReserve(),
+    };
+  }
+
+  get snapshots(): SnapshotStore {
+    if (this.#open === null) throw new Error("Cannot use snapshots: the log is not open");
+    return this.#open.snapshots;
   }
 
   async open(): Promise<Recovery> {
     await this.close();
-    let kv: Deno.Kv | null = null;
     try {
-      kv = await whileBusy(() => this.#disk.openKv());
-      const recovery = await this.#recover(kv);
-      this.#gate.open();
-      return recovery;
+      return await this.#openOnce();
     } catch (error) {
-      kv?.close();
-      throw storageError(error, "open the log");
+      const { reserve } = this.#disk;
+      if (!(error instanceof StorageFull) || reserve === null || reserve.released) throw error;
+      await reserve.release();
+      return await this.#openOnce();
     }
   }
 
   commit(batch: LogBatch): Promise<void> {
-    return this.#gate.run(isEmptyBatch(batch) ? null : () => this.#write(this.#opened(), batch));
+    const write = () => this.#guard(() => this.#opened().session.commit(batch));
+    return this.#gate.run(isEmptyBatch(batch) ? null : write);
   }
 
   repaired(): Promise<void> {
-    return this.#gate.run(() => this.#repaired(this.#opened()));
+    const write = () => this.#guard(() => this.#opened().session.repaired());
+    return this.#gate.queue(() => {}, write);
+  }
+
+  quarantine(reason: string): Promise<void> {
+    return this.#gate.queue(() => {}, async () => {
+      const { session, snapshots } = this.#opened();
+      await this.#guard(() => session.quarantine(reason, snapshots.serialMax));
+      this.#gate.shut("it is quarantined, so that it must be opened anew");
+    });
+  }
+
+  /** Resolves once no garbage is left to be deleted, or its deletion has failed: for tests. */
+  async garbageSettled(): Promise<void> {
+    await this.#open?.garbage.settled();
   }
 
   async close(): Promise<void> {
-    await this.#gate.close();
-    const session = this.#session;
-    this.#session = null;
-    session?.mark?.close();
-    session?.kv.close();
+    const open = this.#open;
+    this.#gate.shut("it was closed");
+    open?.garbage.stop();
+    await Promise.all([open?.snapshots.close(), open?.garbage.settled(), this.#gate.close()]);
+    this.#open = null;
+    open?.mark?.close();
+    open?.chunkKv?.close();
+    open?.kv.close();
   }
 
-  async #recover(kv: Deno.Kv): Promise<Recovery> {
+  async #openOnce(): Promise<Recovery> {
+    const opened: Deno.Kv[] = [];
+    try {
+      const { openKv, openChunkKv, reserve } = bound(this.#disk);
+      const kv = await whileBusy(openKv);
+      opened.push(kv);
+      const chunkKv = openChunkKv === null ? null : await whileBusy(openChunkKv);
+      if (chunkKv !== null) opened.push(chunkKv);
+      await reserve?.open();
+      return await this.#recover(kv, chunkKv);
+    } catch (error) {
+      for (const kv of opened) kv.close();
+      throw storageError(error, "open the log");
+    }
+  }
+
+  async #recover(kv: Deno.Kv, chunkKv: Deno.Kv | null): Promise<Recovery> {
     const { marks } = this.#disk;
-    const markBefore = await marks?.read() ?? null;
-    const takeIt = () => takeFence(kv, this.#keys, this.#identity, markBefore);
-    const fence = await whileBusy(takeIt);
-    const { state, index, entries } = await whileBusy(() => readLog(kv, this.#keys, fence));
+    const keys = this.#keys;
+    const remembered = {
+      mark: (await marks?.read())?.newest ?? null,
+      chunkBoot: await whileBusy(() => chunkBoot(chunkKv ?? kv, keys)),
+    };
+    const fence = await whileBusy(() => takeFence(kv, keys, this.#identity, remembered));
+    const chunks = await whileBusy(() => ChunkFile.take(chunkKv ?? kv, keys, fence.boot));
+    const log = await whileBusy(() => readLog(kv, keys));
+    await whileBusy(() => removeOrphans(kv, keys, fence, log));
+    const { index, entries, snapshot, quarantine } = log;
     // Read again now that nobody else can commit: the mark may have moved until the fence stood.
     const found = await marks?.read() ?? null;
-    const damage = marks === null ? null : findDamage(found, state);
-    const current = damage === null ? state : resumeDamaged(state, found);
+    const contradicted = marks === null ? null : findDamage(found, log.state, this.#identity);
+    const damage = quarantine?.reason ?? contradicted;
+    const damaged = damage !== null;
+    const state = damaged ? resumeDamaged(log.state, found) : log.state;
+    const stored = await whileBusy(() => chunks.stored());
+    const incoming = await whileBusy(() => chunks.incoming());
+    const sorted = sortChunks(stored, snapshot, incoming, quarantine?.serialMax ?? 0);
     // Before anything can be written to the database: from then on it counts past the old mark.
     const mark = await marks?.create({
       identity: this.#identity,
       boot: fence.boot,
-      damaged: damage !== null,
-      state: current,
+      damaged,
+      state,
     }) ?? null;
-    this.#session = { kv, mark, fence, index, state: current, damaged: damage !== null };
-    return { hardState: current.hardState, entries, boot: fence.boot, damage };
+    const garbage = new Garbage();
+    const remove: Removal = {
+      log: (piece) => this.#gate.beside(() => this.#guard(() => session.remove(piece))),
+      chunks: (piece) => this.#guard(() => chunks.delete(piece)),
+    };
+    const quarantined = quarantine === null
+      ? null
+      : { log: log.quarantined, chunks: chunkKeys(keys, sorted.kept) };
+    const session = new KvSession(
+      { kv, keys, fence, mark, index, state, snapshot, damaged, quarantined },
+      this.#limits,
+      garbage,
+      remove,
+    );
+    const discard = (unused: readonly StoredChunks[]) =>
+      garbage.add(remove.chunks, chunkKeys(keys, unused));
+    const place = this.#place(session, chunks, discard);
+    const snapshots = new Snapshots(place, sorted.found);
+    this.#open = { kv, chunkKv, mark, session, snapshots, garbage };
+    this.#gate.open();
+    garbage.add(remove.log, log.garbage);
+    discard(sorted.garbage);
+    return {
+      hardState: state.hardState,
+      baseIndex: logIndex(state.base.lastIndex),
+      baseTerm: state.base.lastTerm,
+      entries,
+      snapshot: snapshot?.info ?? null,
+      boot: fence.boot,
+      damage,
+    };
   }
 
-  /** The gate lets nothing in while there is no session. */
-  #opened(): Session {
-    return this.#session!;
+  #place(
+    session: KvSession,
+    chunks: ChunkFile,
+    discard: (unused: readonly StoredChunks[]) => void,
+  ): SnapshotPlace {
+    return {
+      putChunk: (serial, chunk, value) => this.#guard(() => chunks.put(serial, chunk, value)),
+      getChunk: (serial, chunk) => chunks.get(serial, chunk),
+      lastChunk: (serial) => chunks.last(serial),
+      setIncoming: (stored) => this.#guard(() => chunks.setIncoming(stored)),
+      makeCurrent: (stored, cut) =>
+        this.#gate.queue(
+          () => session.checkAdvances(stored, cut),
+          () => this.#guard(() => session.makeCurrent(stored, cut)),
+        ),
+      discard: (serial, count) => discard([{ serial, chunks: count }]),
+    };
   }
 
-  async #repaired(session: Session): Promise<void> {
-    if (!session.damaged) return;
-    session.damaged = false;
-    session.mark?.setDamaged(false);
-    const { end } = session.state;
-    const step = { deletes: [], puts: [], end };
-    const keptBlocks = session.index.size;
-    const plan = { steps: [step], kept: end.lastIndex, keptBlocks, blocks: [] };
-    await this.#run(session, plan, session.state.hardState);
+  /** The gate lets nothing in while nothing is open. */
+  #opened(): Open {
+    return this.#open!;
   }
 
-  async #write(session: Session, batch: LogBatch): Promise<void> {
-    const { index } = session;
-    const kept = checkBatch(batch, 0, index.end.lastIndex);
-    const cut = straddlingBlock(index, kept);
-    const head = cut < 0 ? null : await this.#readHead(session, cut, kept);
-    const plan = planCommit(index, kept, batch.entries, head, this.#limits);
-    await this.#run(session, plan, batch.hardState ?? session.state.hardState);
-  }
-
-  async #run(session: Session, plan: CommitPlan, hardState: HardState): Promise<void> {
-    const seq = session.state.seq + 1;
-    let encoded: Uint8Array | null = null;
+  /** Says what an error means, and gives up the reserve if the disk is full. */
+  async #guard<T>(act: () => Promise<T>): Promise<T> {
     try {
-      for (const step of plan.steps) {
-        if (step.end !== null) {
-          session.state = {
-            ...session.state,
-            seq,
-            hardState: hardStateOf(plan, step, hardState),
-            end: step.end,
-          };
-          encoded = encodeState(session.state);
-        }
-        await this.#runStep(session, step, step.end === null ? null : encoded);
-      }
-      session.index.truncate(plan.keptBlocks);
-      for (const block of plan.blocks) session.index.push(block.parts.length, block.end);
-      if (session.mark !== null && encoded !== null) await session.mark.write(encoded, seq);
-    } catch (error) {
-      throw storageError(error, "write the log");
+      return await act();
+    } catch (cause) {
+      const error = storageError(cause, "write the log");
+      // If it cannot be given up, what comes next finds the disk as full.
+      if (error instanceof StorageFull) await this.#disk.reserve?.release().catch(() => {});
+      throw error;
     }
   }
 
-  async #runStep(session: Session, step: Step, state: Uint8Array | null): Promise<void> {
-    const keys = this.#keys;
-    const { boot, versionstamp } = session.fence;
-    const atomic = session.kv.atomic().check({ key: keys.boot, versionstamp });
-    for (const { firstIndex, part } of step.deletes) atomic.delete(keys.part(firstIndex, part));
-    for (const put of step.puts) atomic.set(keys.part(put.firstIndex, put.part), put.value);
-    if (state !== null) atomic.set(keys.state, state);
-    const result = await whileBusy(() => atomic.commit());
-    if (!result.ok) throw fenced(boot);
+  async #restoreReserve(): Promise<boolean> {
+    const { reserve } = this.#disk;
+    if (reserve === null || !reserve.released) return true;
+    // Trying it fills the disk for a moment, and no commit must meet that.
+    return await this.#gate.beside(() => reserve.restore());
   }
+}
 
-  /** The entries up to `kept` of the block that holds it and more. */
-  async #readHead(session: Session, block: number, kept: number): Promise<BlockHead> {
-    const firstIndex = session.index.firstIndex(block);
-    const key = this.#keys.part(firstIndex, 0);
-    const { value } = await whileBusy(() => session.kv.get(key));
-    const parts = [bytesOf(value, `block at index ${firstIndex}`)];
-    const { entries, payload } = decodeBlock(session.index.endOf(block), parts);
-    const stay = entries.slice(0, kept - firstIndex + 1);
-    const bytes = stay.reduce((sum, entry) => sum + entryBytes(entry), 0);
-    return { entries: stay, payload: payload.subarray(0, bytes) };
+function bound(disk: Disk) {
+  return {
+    openKv: () => disk.openKv(),
+    openChunkKv: disk.openChunkKv === null ? null : () => disk.openChunkKv!(),
+    reserve: disk.reserve,
+  };
+}
+
+/** Tells apart which chunks are a snapshot's, which a quarantine keeps, and which are garbage. */
+function sortChunks(
+  stored: readonly StoredChunks[],
+  current: StoredSnapshot | null,
+  noted: StoredSnapshot | null,
+  serialMax: number,
+): { found: FoundSnapshots; kept: StoredChunks[]; garbage: StoredChunks[] } {
+  const isWanted = noted !== null && noted.serial > serialMax &&
+    noted.info.meta.index > (current?.info.meta.index ?? 0);
+  const incoming = isWanted ? noted : null;
+  const used = [current?.serial, incoming?.serial];
+  const serials = [...stored.map(({ serial }) => serial), current?.serial ?? 0, noted?.serial ?? 0];
+  const nextSerial = Math.max(serialMax, ...serials) + 1;
+  const rest = stored.filter(({ serial }) => !used.includes(serial));
+  return {
+    found: { current, incoming, nextSerial },
+    kept: rest.filter(({ serial }) => serial <= serialMax),
+    garbage: rest.filter(({ serial }) => serial > serialMax),
+  };
+}
+
+/** From the last to the first, so that what is left after a crash is a beginning, as ever. */
+function* chunkKeys(keys: LogKeys, stored: readonly StoredChunks[]): Generator<Deno.KvKey> {
+  for (const { serial, chunks } of stored) {
+    for (let chunk = chunks - 1; chunk >= 0; chunk--) yield keys.chunk(serial, chunk);
   }
 }

@@ -16,6 +16,10 @@ export const ENTRY_BYTES_MAX = 4 * 1024 * 1024;
 export const SNAPSHOT_CHUNK_BYTES_MAX = 60 * 1024;
 /** Bytes that the reserve keeps free on the disk. */
 export const RESERVE_BYTES = 16 * 1024 * 1024;
+/** Values deleted in one piece of garbage: no commit waits for more. */
+export const GARBAGE_KEYS_MAX = 32;
+/** Bytes of the reason of a quarantine; a longer one is cut off. */
+export const QUARANTINE_REASON_BYTES_MAX = 2000;
 /** Values fetched at a time while the log is read back: at most 30 MB of them. */
 export const RECOVERY_LIST_BATCH = 500;
 /** How often `open` tries to take the fence from others that open the same data at the same time. */

@@ -25,7 +25,7 @@ import {
   sealed,
   type StateRecord,
 } from "./record_codec.ts";
-import { CorruptLog, type Identity } from "./types.ts";
+import { CorruptLog, type Identity, sameIdentity } from "./types.ts";
 
 /** The slots of a mark, written in turn. */
 export const MARK_SLOTS = 2;
@@ -152,7 +152,11 @@ export function readSlots(bytes: Uint8Array): MarkFound {
  * Holds the log against its mark. Null if the log has all that was acknowledged; otherwise what speaks
  * against it, in a sentence. Doubt counts as damage: it costs a repair, and the opposite costs data.
  */
-export function findDamage(mark: MarkFound | null, log: StateRecord): string | null {
+export function findDamage(
+  mark: MarkFound | null,
+  log: StateRecord,
+  owner: Identity,
+): string | null {
   if (mark === null) {
     if (log.seq === 0) return null;
     return `The mark beside the log is missing, so nothing says that index ${log.end.lastIndex} is its end`;
@@ -160,7 +164,12 @@ export function findDamage(mark: MarkFound | null, log: StateRecord): string | n
   if (mark.newest === null) {
     return "The mark beside the log cannot be read, so nothing says where the log should end";
   }
-  const { state, damaged } = mark.newest;
+  const { state, damaged, identity } = mark.newest;
+  if (!sameIdentity(identity, owner)) {
+    // The data was made another cluster's (offline.ts), and a crash came before the mark of that.
+    if (log.seq === state.seq + 1) return null;
+    return "The mark beside the log is another's, so nothing says where the log should end";
+  }
   if (damaged) {
     return "Acknowledged data was found missing at an earlier opening and is not repaired yet";
   }

@@ -162,7 +162,7 @@ export class MemoryDisk {
     this.#owner = identity;
     this.#boot++;
     const found = this.#mark === null ? null : { newest: this.#mark, broken: false };
-    const damage = this.#quarantine?.reason ?? findDamage(found, this.#state);
+    const damage = this.#quarantine?.reason ?? findDamage(found, this.#state, identity);
     if (damage !== null) this.#state = resumeDamaged(this.#state, found);
     this.#acknowledge(damage !== null);
     const { hardState, base } = this.#state;

@@ -1,145 +1,116 @@
 /**
- * Opening: takes the fence, reads the log back, verifies it, and holds it against its mark.
+ * Reading the log back, and verifying it.
  *
  * Two kinds of defect are told apart. Data that contradicts itself (a checksum, the chain, a gap, an
  * end other than the state says) is {@linkcode CorruptLog}: nothing can be built on it. Data that is
- * sound but older than the mark is damage: a prefix of what was acknowledged, on which the leader of
- * a quorum can append the rest.
+ * sound but older than the mark is damage (mark.ts): a prefix of what was acknowledged, on which the
+ * leader of a quorum can append the rest.
+ *
+ * What is no longer part of the log, because the deletion of it was cut off, is told apart as well.
  *
  * @module
  */
-import type { Entry, GroupId } from "../raft/types.ts";
+import type { Entry } from "../raft/types.ts";
 import { blockParts, decodeBlock } from "./block_codec.ts";
 import { BlockIndex } from "./block_index.ts";
 import { chainText, sameChain } from "./chain.ts";
 import type { PartKey } from "./commit_plan.ts";
-import { ATOMIC_MUTATIONS_MAX, FENCE_ATTEMPTS_MAX, RECOVERY_LIST_BATCH } from "./limits.ts";
-import type { MarkFound } from "./mark.ts";
-import {
-  decodeBoot,
-  decodeIdentity,
-  decodeState,
-  encodeBoot,
-  encodeIdentity,
-  STATE_EMPTY,
-  type StateRecord,
-} from "./record_codec.ts";
-import { CorruptLog, Fenced, type Identity, WrongIdentity } from "./types.ts";
-
-/** Where the values of a group are. */
-export class LogKeys {
-  readonly boot: Deno.KvKey;
-  readonly identity: Deno.KvKey;
-  readonly state: Deno.KvKey;
-  readonly log: Deno.KvKey;
-
-  constructor(group: GroupId) {
-    this.boot = ["raft", group, "boot"];
-    this.identity = ["raft", group, "identity"];
-    this.state = ["raft", group, "state"];
-    this.log = ["raft", group, "log"];
-  }
-
-  part(firstIndex: number, part: number): Deno.KvKey {
-    return [...this.log, firstIndex, part];
-  }
-}
-
-/** The fence as taken: every commit checks that the boot number is still this one. */
-export interface Fence {
-  readonly boot: number;
-  readonly versionstamp: string;
-}
+import { bytesOf, type Fence, fenced } from "./fence.ts";
+import { ATOMIC_MUTATIONS_MAX, RECOVERY_LIST_BATCH } from "./limits.ts";
+import { isWhole, type LogKeys } from "./log_keys.ts";
+import { decodeState, STATE_EMPTY, type StateRecord } from "./record_codec.ts";
+import type { StoredSnapshot } from "./snapshot_place.ts";
+import { decodeQuarantine, decodeStored, type Quarantine } from "./snapshot_record.ts";
+import { CorruptLog } from "./types.ts";
 
 /** The log as read back. */
 export interface RecoveredLog {
   readonly state: StateRecord;
+  readonly snapshot: StoredSnapshot | null;
+  readonly quarantine: Quarantine | null;
   readonly index: BlockIndex;
   readonly entries: Entry[];
+  /** Parts behind the end of the log whose head was never written. */
+  readonly orphans: readonly PartKey[];
+  /** Keys of what compaction, an install or a quarantine has cut off. */
+  readonly garbage: readonly Deno.KvKey[];
+  /** The same, but not to be deleted before the repair. */
+  readonly quarantined: readonly Deno.KvKey[];
 }
 
 /**
- * Counts the opening, so that every other process on the same data is fenced off, and makes the data
- * this owner's if it is nobody's.
- *
- * @throws {WrongIdentity} if the data or its mark belong to another owner. Nothing was changed then.
- * @throws {Fenced} if others keep opening the same data at the same time.
- */
-export async function takeFence(
-  kv: Deno.Kv,
-  keys: LogKeys,
-  identity: Identity,
-  mark: MarkFound | null,
-): Promise<Fence> {
-  const marked = mark?.newest ?? null;
-  for (let attempt = 0; attempt < FENCE_ATTEMPTS_MAX; attempt++) {
-    const [bootEntry, identityEntry] = await kv.getMany([keys.boot, keys.identity]);
-    const owner = identityEntry.value === null
-      ? marked?.identity ?? null
-      : decodeIdentity(bytesOf(identityEntry.value, "identity"));
-    checkOwner(owner, identity);
-    const booted = bootEntry.value === null
-      ? 0
-      : decodeBoot(bytesOf(bootEntry.value, "boot number"));
-    // The mark remembers the boot number as well: it names sessions, and a database that was lost
-    // must not make it begin again.
-    const boot = Math.max(booted, marked?.boot ?? 0) + 1;
-    const result = await kv.atomic()
-      .check(bootEntry)
-      .set(keys.identity, encodeIdentity(identity))
-      .set(keys.boot, encodeBoot(boot))
-      .commit();
-    if (result.ok) return { boot, versionstamp: result.versionstamp };
-  }
-  throw new Fenced(
-    `Cannot open data: others opened it at the same time, ${FENCE_ATTEMPTS_MAX} times in a row`,
-  );
-}
-
-/**
- * Reads the whole log and verifies it. Parts of a block that never got its head, because a crash came
- * between, are removed.
+ * Reads the whole log and verifies it.
  *
  * @throws {CorruptLog} if it is not what was written.
- * @throws {Fenced} if another process has opened the same data since.
  */
-export async function readLog(kv: Deno.Kv, keys: LogKeys, fence: Fence): Promise<RecoveredLog> {
-  const stateValue = (await kv.get(keys.state)).value;
+export async function readLog(kv: Deno.Kv, keys: LogKeys): Promise<RecoveredLog> {
+  const records = await kv.getMany([keys.state, keys.snapshot, keys.quarantine]);
+  const [stateValue, snapshotValue, quarantineValue] = records.map(({ value }) => value);
   const state = stateValue === null
     ? STATE_EMPTY
     : decodeState(bytesOf(stateValue, "state record"));
-  const reader = new LogReader(state);
+  const snapshot = snapshotValue === null
+    ? null
+    : decodeStored(bytesOf(snapshotValue, "record of the current snapshot"));
+  const quarantine = quarantineValue === null
+    ? null
+    : decodeQuarantine(bytesOf(quarantineValue, "note of a quarantine"));
+  checkSnapshot(state, snapshot);
+  const reader = new LogReader(state, quarantine?.epoch ?? 0);
   for await (
     const { key, value } of kv.list({ prefix: keys.log }, { batchSize: RECOVERY_LIST_BATCH })
   ) {
     reader.take(key, value);
   }
   reader.finish();
-  await removeParts(kv, keys, fence, reader.orphans);
-  return { state, index: reader.index, entries: reader.entries };
+  const { index, entries, orphans, garbage, quarantined } = reader;
+  return { state, snapshot, quarantine, index, entries, orphans, garbage, quarantined };
+}
+
+/** What a log begins behind must be in a snapshot, and what a snapshot ends at in the log. */
+function checkSnapshot({ base, end }: StateRecord, snapshot: StoredSnapshot | null): void {
+  const index = snapshot?.info.meta.index ?? 0;
+  if (base.lastIndex <= index && index <= end.lastIndex) return;
+  throw new CorruptLog(
+    `Cannot read log: it has the entries behind ${base.lastIndex} up to ${end.lastIndex}, its ` +
+      `snapshot is at ${index}`,
+  );
 }
 
 /** Puts the values of the log together, in the order of their keys. */
 class LogReader {
-  readonly index = new BlockIndex();
+  readonly index: BlockIndex;
   readonly entries: Entry[] = [];
-  /** Parts behind the end of the log whose head was never written. */
   readonly orphans: PartKey[] = [];
+  readonly garbage: Deno.KvKey[] = [];
+  readonly quarantined: Deno.KvKey[] = [];
   readonly #state: StateRecord;
+  /** The epochs before it are quarantined. */
+  readonly #epochMin: number;
   #parts: Uint8Array[] = [];
   #partsMissing = 0;
 
-  constructor(state: StateRecord) {
+  constructor(state: StateRecord, epochMin: number) {
     this.#state = state;
+    this.#epochMin = epochMin;
+    this.index = new BlockIndex(state.base);
   }
 
   take(key: Deno.KvKey, value: unknown): void {
-    const [firstIndex, part] = key.slice(3);
-    if (key.length !== 5 || !isWhole(firstIndex) || !isWhole(part)) {
+    const [epoch, firstIndex, part] = key.slice(3);
+    const isOurs = key.length === 6 && isWhole(epoch) && isWhole(firstIndex) && isWhole(part);
+    if (!isOurs || epoch > this.#state.epoch) {
       throw new CorruptLog(
         `Cannot read log: ${JSON.stringify(key.slice(3), safe)} is no key of it`,
       );
     }
+    if (epoch < this.#epochMin) this.quarantined.push(key);
+    else if (epoch < this.#state.epoch) this.garbage.push(key);
+    else if (firstIndex <= this.#state.base.lastIndex) this.garbage.push(key);
+    else this.#takePart(firstIndex, part, value);
+  }
+
+  #takePart(firstIndex: number, part: number, value: unknown): void {
     const bytes = bytesOf(value, `block at index ${firstIndex}`);
     if (part > 0 && firstIndex > this.#state.end.lastIndex && this.#partsMissing === 0) {
       this.orphans.push({ firstIndex, part });
@@ -182,45 +153,24 @@ class LogReader {
   }
 }
 
-async function removeParts(
+/**
+ * Removes parts of a block that never got its head, because a crash came between.
+ *
+ * @throws {Fenced} if another process has opened the same data since.
+ */
+export async function removeOrphans(
   kv: Deno.Kv,
   keys: LogKeys,
   fence: Fence,
-  parts: readonly PartKey[],
+  { orphans, state }: RecoveredLog,
 ): Promise<void> {
-  for (let at = 0; at < parts.length; at += ATOMIC_MUTATIONS_MAX) {
+  for (let at = 0; at < orphans.length; at += ATOMIC_MUTATIONS_MAX) {
     const atomic = kv.atomic().check({ key: keys.boot, versionstamp: fence.versionstamp });
-    for (const { firstIndex, part } of parts.slice(at, at + ATOMIC_MUTATIONS_MAX)) {
-      atomic.delete(keys.part(firstIndex, part));
+    for (const { firstIndex, part } of orphans.slice(at, at + ATOMIC_MUTATIONS_MAX)) {
+      atomic.delete(keys.part(state.epoch, firstIndex, part));
     }
     if (!(await atomic.commit()).ok) throw fenced(fence.boot);
   }
-}
-
-/** What a process is told that was fenced off. */
-export function fenced(boot: number): Fenced {
-  return new Fenced(`Cannot write: the data was opened by another process after boot ${boot}`);
-}
-
-/** @throws {CorruptLog} if a stored value is not bytes. */
-export function bytesOf(value: unknown, what: string): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  throw new CorruptLog(
-    `Cannot read ${what}: it is ${value === null ? "missing" : typeof value}, not bytes`,
-  );
-}
-
-function checkOwner(owner: Identity | null, identity: Identity): void {
-  if (owner === null) return;
-  if (owner.clusterId === identity.clusterId && owner.nodeId === identity.nodeId) return;
-  throw new WrongIdentity(
-    `Cannot open data as node ${identity.nodeId} of cluster ${identity.clusterId}: it belongs to ` +
-      `node ${owner.nodeId} of cluster ${owner.clusterId}`,
-  );
-}
-
-function isWhole(part: Deno.KvKeyPart): part is number {
-  return typeof part === "number" && Number.isSafeInteger(part) && part >= 0;
 }
 
 /** JSON has no form for bigints and bytes; a key of the log with one is wrong, and is to be shown. */

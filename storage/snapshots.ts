@@ -57,6 +57,11 @@ export class Snapshots implements SnapshotStore {
     return this.#current?.info ?? null;
   }
 
+  /** The latest serial number that was given away. */
+  get serialMax(): number {
+    return this.#nextSerial - 1;
+  }
+
   async create(meta: SnapshotMeta): Promise<SnapshotWriter> {
     this.#assertOpen();
     await this.#writer?.abort();

@@ -46,6 +46,10 @@ export interface Identity {
   readonly nodeId: string;
 }
 
+export function sameIdentity(a: Identity, b: Identity): boolean {
+  return a.clusterId === b.clusterId && a.nodeId === b.nodeId;
+}
+
 /** The durable log and hard state of one replica. */
 export interface LogStore {
   /**
@@ -93,7 +97,7 @@ export interface Reserve {
   readonly released: boolean;
   /**
    * Makes it again, provided that half as much is free beside it; does nothing if it is there. True if
-   * it is there afterwards. `open` tries it as well.
+   * it is there afterwards. `open` tries it as well. Commits wait for it.
    */
   restore(): Promise<boolean>;
 }
@@ -152,13 +156,14 @@ export interface SnapshotWriter {
    * @throws {StorageFull} {Fenced}
    * @throws {RangeError} if it is gone, or has no chunk.
    * @throws {InvariantError} if its index lies behind the end of the log.
+   * @throws whatever else a commit may; as after that, the log must be opened anew then.
    */
   finish(
     compactTo: LogIndex,
   ): Promise<
     { readonly info: SnapshotInfo; readonly baseIndex: LogIndex; readonly baseTerm: Term }
   >;
-  /** Deletes it. Does nothing once it is finished or gone. */
+  /** Deletes it. Does nothing once it is finished or gone; not to be called while `finish` is running. */
   abort(): Promise<void>;
 }
 

@@ -157,6 +157,8 @@ Deno.test("planCommit() never deletes and writes one key in the same atomic", ()
 const STATE: StateRecord = {
   seq: 77,
   hardState: hardState(2 ** 48 - 1, "n-2", 5),
+  epoch: 2 ** 33 + 1,
+  base: { lastIndex: 2 ** 46, lastTerm: term(8), chain: { high: 2, low: 0xfffffffe } },
   end: { lastIndex: 2 ** 47, lastTerm: term(9), chain: { high: 0xffffffff, low: 1 } },
 };
 const MARK = { identity: IDENTITY, boot: 3, damaged: true, state: STATE };
@@ -199,7 +201,7 @@ Deno.test("random bytes, sealed or not, are refused as corrupt and nothing worse
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 120 }), fc.boolean(), (random, seal) => {
       const bytes = seal && random.length >= 4 ? sealed(random.slice()) : random;
-      if (bytes.length > 0) bytes[0] &= 1;
+      if (bytes.length > 0) bytes[0] &= 3;
       for (const decode of decoders) {
         try {
           decode(bytes);
@@ -213,10 +215,12 @@ Deno.test("random bytes, sealed or not, are refused as corrupt and nothing worse
   );
 });
 
-Deno.test("decodeIdentity() says when a newer version has written", () => {
+Deno.test("decodeIdentity() says when another version has written", () => {
   const bytes = encodeIdentity(IDENTITY);
-  bytes[0] = 2;
-  assertThrows(() => decodeIdentity(sealed(bytes)), UnsupportedFormat, "format 2");
+  for (const format of [1, 3]) {
+    bytes[0] = format;
+    assertThrows(() => decodeIdentity(sealed(bytes)), UnsupportedFormat, `format ${format}`);
+  }
 });
 
 Deno.test("encodeIdentity() refuses ids that are empty or too long", () => {

@@ -15,6 +15,7 @@ import {
   IDENTITY,
   type Place,
   type PlaceKind,
+  recovery,
   reread,
   withPlace,
 } from "./places.ts";
@@ -44,12 +45,15 @@ async function using(store: LogStore, act: (store: LogStore) => Promise<void>): 
 
 function testWriting(test: TestOf): void {
   test("open() of nothing finds an empty log at boot 1", async (place) => {
-    assertEquals(await reread(place.store()), {
-      hardState: hardState(0),
-      entries: [],
-      boot: 1,
-      damage: null,
-    });
+    assertEquals(
+      await reread(place.store()),
+      recovery({
+        hardState: hardState(0),
+        entries: [],
+        boot: 1,
+        damage: null,
+      }),
+    );
   });
 
   test("open() counts the openings", async (place) => {
@@ -64,12 +68,15 @@ function testWriting(test: TestOf): void {
     const all = [...kinds, entry(4, 4, 0), entry(5, 2 ** 48 - 1, 300)];
     const state = hardState(2 ** 48 - 1, "a.long_node-ID-" + "x".repeat(49), 4);
     await using(place.store(), (store) => store.commit(batch({ hardState: state, entries: all })));
-    assertEquals(await reread(place.store()), {
-      hardState: state,
-      entries: all,
-      boot: 2,
-      damage: null,
-    });
+    assertEquals(
+      await reread(place.store()),
+      recovery({
+        hardState: state,
+        entries: all,
+        boot: 2,
+        damage: null,
+      }),
+    );
   });
 
   test("commit() writes hard state and entries apart as well", async (place) => {

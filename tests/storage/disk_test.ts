@@ -16,7 +16,7 @@ import { diskAt, KV_FILE_NAME, refuseVolatileKv } from "../../storage/disk.ts";
 import { storageError, whileBusy } from "../../storage/kv_error.ts";
 import { openKvLogStore } from "../../storage/kv_log_store.ts";
 import { CorruptLog, Fenced, StorageFull } from "../../storage/types.ts";
-import { batch, entries, IDENTITY, OWNER, reread } from "./places.ts";
+import { batch, entries, IDENTITY, OWNER, reread, storeAt } from "./places.ts";
 
 async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "kvorum-disk-" });
@@ -42,7 +42,7 @@ Deno.test("openKvLogStore() at :memory: forgets with its handle", async () => {
 Deno.test("groups share a directory and nothing else", async () => {
   await withDirectory(async (directory) => {
     const stores = ["0", "1"].map((group) =>
-      openKvLogStore({ directory, group: groupId(group), identity: IDENTITY })
+      openKvLogStore({ directory, group: groupId(group), identity: IDENTITY, reserveBytes: 0 })
     );
     for (const [i, store] of stores.entries()) {
       await store.open();
@@ -59,7 +59,7 @@ Deno.test("groups share a directory and nothing else", async () => {
 Deno.test("open() refuses a file that is no database, and holds nothing open", async () => {
   await withDirectory(async (directory) => {
     await Deno.writeTextFile(`${directory}/${KV_FILE_NAME}`, "no database ".repeat(1000));
-    await assertRejects(() => openKvLogStore({ directory, ...OWNER }).open(), CorruptLog);
+    await assertRejects(() => storeAt(directory).open(), CorruptLog);
   });
 });
 
@@ -72,20 +72,25 @@ Deno.test("open() refuses where the directory is a file", async () => {
 
 Deno.test("open() refuses values and keys in the log that are not its own", async () => {
   const strange: [Deno.KvKey, unknown][] = [
-    [["raft", "0", "log", 3, 0], "text"],
-    [["raft", "0", "log", 3, 0], new Uint8Array(100)],
-    [["raft", "0", "log", "x", 0], new Uint8Array(1)],
-    [["raft", "0", "log", 1n, 0], new Uint8Array(1)],
-    [["raft", "0", "log", 1, 0, 0], new Uint8Array(1)],
-    [["raft", "0", "log", 1, 1], new Uint8Array(1)],
-    [["raft", "0", "log", 1.5, 0], new Uint8Array(1)],
+    [["raft", "0", "log", 0, 3, 0], "text"],
+    [["raft", "0", "log", 0, 3, 0], new Uint8Array(100)],
+    [["raft", "0", "log", 0, "x", 0], new Uint8Array(1)],
+    [["raft", "0", "log", 0, 1n, 0], new Uint8Array(1)],
+    [["raft", "0", "log", 0, 1, 0, 0], new Uint8Array(1)],
+    [["raft", "0", "log", 3, 0], new Uint8Array(1)],
+    [["raft", "0", "log", 1, 1, 0], new Uint8Array(1)],
+    [["raft", "0", "log", 0, 1, 1], new Uint8Array(1)],
+    [["raft", "0", "log", 0, 1.5, 0], new Uint8Array(1)],
     [["raft", "0", "state"], 5],
+    [["raft", "0", "snapshot"], "text"],
+    [["raft", "0", "snapshot"], new Uint8Array(40)],
+    [["raft", "0", "quarantine"], new Uint8Array(40)],
     [["raft", "0", "boot"], new Uint8Array(11)],
     [["raft", "0", "identity"], {}],
   ];
   for (const [key, value] of strange) {
     await withDirectory(async (directory) => {
-      const store = openKvLogStore({ directory, ...OWNER });
+      const store = storeAt(directory);
       await store.open();
       await store.commit(batch({ entries: entries(1, 2) }));
       await store.close();

@@ -8,10 +8,9 @@
  * @module
  */
 import { equal } from "@std/assert";
-import { openKvLogStore } from "../../storage/kv_log_store.ts";
 import type { Recovery } from "../../storage/types.ts";
 import { type Flip, FLIP_ENTRIES, FLIP_HARD_STATE } from "./flips.ts";
-import { OWNER } from "./places.ts";
+import { storeAt } from "./places.ts";
 
 const [directory, start] = Deno.args;
 const flips: Flip[] = JSON.parse(await Deno.readTextFile(`${directory}/flips.json`));
@@ -43,7 +42,7 @@ function judge({ entries, hardState, damage }: Recovery): string {
 for (let i = Number(start); i < flips.length; i++) {
   const target = `${directory}/copy-${i}`;
   await lay(target, flips[i]);
-  const store = openKvLogStore({ directory: target, ...OWNER });
+  const store = storeAt(target);
   let outcome: string;
   try {
     outcome = judge(await store.open());

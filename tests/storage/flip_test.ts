@@ -7,10 +7,9 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { GROUP_DEFAULT } from "../../raft/types.ts";
 import { KV_FILE_NAME } from "../../storage/disk.ts";
-import { openKvLogStore } from "../../storage/kv_log_store.ts";
 import { startChild } from "./children.ts";
 import { type Flip, FLIP_COMMIT_ENTRIES, FLIP_ENTRIES, FLIP_HARD_STATE } from "./flips.ts";
-import { batch, OWNER } from "./places.ts";
+import { batch, storeAt } from "./places.ts";
 
 const MARK_NAME = `mark.${GROUP_DEFAULT}`;
 /** A frame of SQLite's write-ahead log: 24 bytes of header and a page. */
@@ -21,7 +20,7 @@ const MARK_USED_BYTES = 140;
 /** Writes the log and keeps the files twice: as a kill would leave them, and closed in good order. */
 async function makeImages(directory: string): Promise<void> {
   const data = `${directory}/data`;
-  const store = openKvLogStore({ directory: data, ...OWNER });
+  const store = storeAt(data);
   await store.open();
   for (let at = 0; at < FLIP_ENTRIES.length; at += FLIP_COMMIT_ENTRIES) {
     const entries = FLIP_ENTRIES.slice(at, at + FLIP_COMMIT_ENTRIES);

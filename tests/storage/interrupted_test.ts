@@ -23,12 +23,17 @@ interface Crash {
 class MortalDisk implements Disk {
   readonly #disk: Disk;
   readonly marks: Disk["marks"];
+  readonly reserve = null;
   crash: Crash | null = null;
   atomics = 0;
 
   constructor(directory: string) {
-    this.#disk = diskAt(directory, GROUP_DEFAULT);
+    this.#disk = diskAt(directory, GROUP_DEFAULT, 0);
     this.marks = this.#disk.marks;
+  }
+
+  openChunkKv(): Promise<Deno.Kv> {
+    return this.#disk.openChunkKv!();
   }
 
   arm(crash: Crash | null): void {

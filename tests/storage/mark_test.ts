@@ -6,8 +6,8 @@
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { GROUP_DEFAULT } from "../../raft/types.ts";
-import { type Disk, diskAt, KV_FILE_NAME } from "../../storage/disk.ts";
-import { KvLogStore, openKvLogStore } from "../../storage/kv_log_store.ts";
+import { CHUNK_FILE_NAME, type Disk, diskAt, KV_FILE_NAME } from "../../storage/disk.ts";
+import { KvLogStore } from "../../storage/kv_log_store.ts";
 import {
   BLOCKING_SYNC_MS_MAX,
   MARK_SLOT_BYTES,
@@ -17,8 +17,9 @@ import { findDamage, type Mark } from "../../storage/mark.ts";
 import { SyncPace } from "../../storage/mark_file.ts";
 import { encodeState, STATE_EMPTY } from "../../storage/record_codec.ts";
 import { Fenced, WrongIdentity } from "../../storage/types.ts";
-import { batch, entries, hardState, IDENTITY, OWNER, reread, withKv } from "./places.ts";
+import { batch, entries, hardState, IDENTITY, OWNER, reread, storeAt, withKv } from "./places.ts";
 
+const RESERVE_NAME = `reserve.${GROUP_DEFAULT}`;
 const MARK_NAME = `mark.${GROUP_DEFAULT}`;
 
 async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
@@ -30,7 +31,7 @@ async function withDirectory(act: (directory: string) => Promise<void>): Promise
   }
 }
 
-const at = (directory: string) => openKvLogStore({ directory, ...OWNER });
+const at = storeAt;
 
 /** Everything in the directory, to put it back later. */
 async function snapshot(directory: string): Promise<Map<string, Uint8Array>> {
@@ -101,11 +102,7 @@ Deno.test("open() notices that the whole database is gone, and counts boots on",
     assertMatch(found.damage!, /ends at index 0/);
     assertEquals([found.entries, found.hardState.term, found.boot], [[], hardState(5).term, 2]);
     await restore(directory, onlyMark(last));
-    const stranger = openKvLogStore({
-      directory,
-      ...OWNER,
-      identity: { ...IDENTITY, nodeId: "n9" },
-    });
+    const stranger = storeAt(directory, { ...IDENTITY, nodeId: "n9" });
     await assertRejects(() => stranger.open(), WrongIdentity);
   });
 });
@@ -124,7 +121,7 @@ Deno.test("open() takes a crash between database and mark for what it is", async
   await withDirectory(async (directory) => {
     const disk = diskAt(directory, GROUP_DEFAULT);
     const crashing: Disk = {
-      openKv: () => disk.openKv(),
+      ...bare(disk),
       marks: {
         read: () => disk.marks!.read(),
         create: async (content) => failingAt(await disk.marks!.create(content), 3),
@@ -172,12 +169,15 @@ Deno.test("findDamage() tells another log of the same length, and a mark that st
     newest: { identity: IDENTITY, boot: 1, damaged: false, state: { ...state, seq } },
     broken: false,
   });
-  assertEquals(findDamage(mark(4), state), null);
-  assertEquals(findDamage(mark(3), state), null);
+  assertEquals(findDamage(mark(4), state, IDENTITY), null);
+  assertEquals(findDamage(mark(3), state, IDENTITY), null);
   const chain = { high: 1, low: 2 };
-  assertMatch(findDamage(mark(4), { ...state, end: { ...state.end, chain } })!, /0000000100000002/);
-  assertMatch(findDamage(mark(4), { ...state, hardState: hardState(1) })!, /another/);
-  assertMatch(findDamage(mark(2), state)!, /synced is lost/);
+  assertMatch(
+    findDamage(mark(4), { ...state, end: { ...state.end, chain } }, IDENTITY)!,
+    /0000000100000002/,
+  );
+  assertMatch(findDamage(mark(4), { ...state, hardState: hardState(1) }, IDENTITY)!, /another/);
+  assertMatch(findDamage(mark(2), state, IDENTITY)!, /synced is lost/);
 });
 
 Deno.test("a process that was fenced off can no longer move the mark", async () => {
@@ -215,6 +215,7 @@ Deno.test("commit() resolves after its mark, and the mark is written after the d
     const events: string[] = [];
     const disk = diskAt(directory, GROUP_DEFAULT);
     const watched: Disk = {
+      ...bare(disk),
       openKv: async () => watchCommits(await disk.openKv(), events),
       marks: {
         read: () => disk.marks!.read(),
@@ -290,14 +291,24 @@ Deno.test("no mark where there is no directory", () => {
   assertEquals(diskAt("kv:https://localhost:1", GROUP_DEFAULT).marks, null);
 });
 
-Deno.test("open() leaves database and mark under their names, and nothing else", async () => {
+Deno.test("open() leaves databases, mark and reserve under their names, and nothing else", async () => {
   await withDirectory(async (directory) => {
     const nested = `${directory}/a/b`;
     await reread(at(nested));
     const names = [...(await snapshot(nested)).keys()].sort();
-    assertEquals(names, [KV_FILE_NAME, MARK_NAME]);
+    assertEquals(names, [KV_FILE_NAME, MARK_NAME, RESERVE_NAME, CHUNK_FILE_NAME]);
   });
 });
+
+/** The databases of a disk alone. */
+function bare(disk: Disk): Disk {
+  return {
+    openKv: () => disk.openKv(),
+    openChunkKv: () => disk.openChunkKv!(),
+    marks: null,
+    reserve: null,
+  };
+}
 
 function failingAt(mark: Mark, seq: number): Mark {
   return {

@@ -15,6 +15,7 @@ import {
   KV_MEMORY,
   MEMORY_TWIN,
   type PlaceKind,
+  recovery,
   reread,
   withPlace,
 } from "./places.ts";
@@ -55,7 +56,10 @@ async function matchesModel(kind: PlaceKind, history: readonly Action[]): Promis
       for (const [step, action] of history.entries()) {
         if (action.type === "reopen") {
           const found = await store.open();
-          assertEquals(found, { hardState: state, entries: log, boot: ++boot, damage: null });
+          assertEquals(
+            found,
+            recovery({ hardState: state, entries: log, boot: ++boot, damage: null }),
+          );
           continue;
         }
         const from = action.forget === null ? null : 1 + Math.round(action.forget * log.length);
@@ -70,12 +74,15 @@ async function matchesModel(kind: PlaceKind, history: readonly Action[]): Promis
         state = next ?? state;
       }
       await store.close();
-      assertEquals(await reread(place.store()), {
-        hardState: state,
-        entries: log,
-        boot: boot + 1,
-        damage: null,
-      });
+      assertEquals(
+        await reread(place.store()),
+        recovery({
+          hardState: state,
+          entries: log,
+          boot: boot + 1,
+          damage: null,
+        }),
+      );
     } finally {
       await store.close();
     }

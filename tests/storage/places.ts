@@ -14,13 +14,16 @@ import {
   term,
 } from "../../raft/types.ts";
 import { type Disk, diskAt } from "../../storage/disk.ts";
-import { KvLogStore, openKvLogStore } from "../../storage/kv_log_store.ts";
+import { KvLogStore } from "../../storage/kv_log_store.ts";
 import { ATOMIC_LIMITS, type AtomicLimits } from "../../storage/limits.ts";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
 import type { Identity, LogBatch, LogStore, Recovery } from "../../storage/types.ts";
 
 export const IDENTITY: Identity = { clusterId: "a cluster", nodeId: "n1" };
 export const OWNER = { group: GROUP_DEFAULT, identity: IDENTITY };
+
+/** What tests keep free on disks: little, since each of them would write it. */
+export const RESERVE_BYTES_TEST = 64 * 1024;
 
 /** Limits so small that nearly every batch takes several blocks and several atomics. */
 export const LIMITS_TINY: AtomicLimits = {
@@ -43,6 +46,8 @@ export interface PlaceKind {
 /** A database that stays when a store closes it, since one in memory lives no longer than its handle. */
 export class KeptKv implements Disk {
   readonly marks = null;
+  readonly openChunkKv = null;
+  readonly reserve = null;
   readonly #kv: Deno.Kv;
 
   constructor(kv: Deno.Kv) {
@@ -87,12 +92,18 @@ export const KV_MEMORY: PlaceKind = {
   },
 };
 
+/** The store in a directory, with a small reserve. */
+export function storeAt(directory: string, identity: Identity = IDENTITY): KvLogStore {
+  const disk = diskAt(directory, GROUP_DEFAULT, RESERVE_BYTES_TEST);
+  return new KvLogStore(disk, { ...OWNER, identity });
+}
+
 export const KV_FILE: PlaceKind = {
   name: "Deno KV file",
   async make() {
     const directory = await Deno.makeTempDir({ prefix: "kvorum-log-" });
     return {
-      store: (identity = IDENTITY) => openKvLogStore({ directory, ...OWNER, identity }),
+      store: (identity = IDENTITY) => storeAt(directory, identity),
       remove: () => Deno.remove(directory, { recursive: true }),
     };
   },
@@ -105,7 +116,7 @@ export function kvFileWith(name: string, limits: AtomicLimits): PlaceKind {
     name,
     async make() {
       const directory = await Deno.makeTempDir({ prefix: "kvorum-log-" });
-      const disk = diskAt(directory, GROUP_DEFAULT);
+      const disk = diskAt(directory, GROUP_DEFAULT, RESERVE_BYTES_TEST);
       return {
         store: (identity = IDENTITY) =>
           new KvLogStore(disk, { ...OWNER, identity }, { ...ATOMIC_LIMITS, ...limits }),
@@ -150,6 +161,13 @@ export function batch(
     truncateFrom: given.truncateFrom === undefined ? null : logIndex(given.truncateFrom),
     entries: given.entries ?? [],
   };
+}
+
+/** What the opening of a log finds that was never compacted. */
+export function recovery(
+  found: Pick<Recovery, "hardState" | "entries" | "boot" | "damage">,
+): Recovery {
+  return { ...found, baseIndex: logIndex(0), baseTerm: term(0), snapshot: null };
 }
 
 /** What a store finds, opened and closed again. */

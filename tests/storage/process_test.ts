@@ -5,9 +5,8 @@
  * @module
  */
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
-import { openKvLogStore } from "../../storage/kv_log_store.ts";
 import { startChild } from "./children.ts";
-import { OWNER, reread } from "./places.ts";
+import { reread, storeAt } from "./places.ts";
 
 const WRITER = "./writer_child.ts";
 const ENDLESS = "1000000000";
@@ -44,7 +43,7 @@ Deno.test("a process killed while writing loses nothing that it acknowledged", a
         latest = acknowledged(line) ?? latest;
       }
       await child.ended();
-      const found = await reread(openKvLogStore({ directory, ...OWNER }));
+      const found = await reread(storeAt(directory));
       assertEquals(found.damage, null);
       assertGreater(latest.last, 0);
       assertHolds(found, latest);
@@ -86,7 +85,7 @@ Deno.test("of two processes on one directory exactly one survives the fence", as
       newer.process.kill("SIGKILL");
       await newer.ended();
     }
-    assertEquals((await reread(openKvLogStore({ directory, ...OWNER }))).damage, null);
+    assertEquals((await reread(storeAt(directory))).damage, null);
   });
 });
 

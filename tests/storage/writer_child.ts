@@ -9,9 +9,8 @@
  *
  * @module
  */
-import { openKvLogStore } from "../../storage/kv_log_store.ts";
 import { Fenced } from "../../storage/types.ts";
-import { batch, entries, hardState, OWNER } from "./places.ts";
+import { batch, entries, hardState, storeAt } from "./places.ts";
 
 const [directory, commits] = Deno.args;
 const encoder = new TextEncoder();
@@ -21,7 +20,7 @@ function say(line: string): void {
   Deno.stdout.writeSync(encoder.encode(`${line}\n`));
 }
 
-const store = openKvLogStore({ directory, ...OWNER });
+const store = storeAt(directory);
 const { boot, entries: found, hardState: { term } } = await store.open();
 say(`open ${boot}`);
 let last = found.length;
