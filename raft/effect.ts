@@ -70,7 +70,10 @@ export type Input =
     readonly to: NodeId | null;
     readonly timeMs: number;
   }
-  /** Give up leadership, and do not stand for election while `standing` is false (a full disk). */
+  /**
+   * Whether this node should lead (with a full disk it should not). Told no, it gives up leadership, and
+   * stands for election only after all others had several chances. The only voter leads on.
+   */
   | { readonly type: "stand"; readonly standing: boolean }
   /** The log up to `index`, which is applied and in a durable snapshot, is no longer on disk. */
   | { readonly type: "compacted"; readonly index: LogIndex }
@@ -126,7 +129,8 @@ export type Effect =
   | { readonly type: "repaired" }
   /**
    * Another configuration is in effect here: appended, brought back by a truncation, or installed. The
-   * shell must reach its members from now on.
+   * shell must reach its members from now on, and those who left for a while, since a leader goes on
+   * feeding them. Said again when it is committed.
    */
   | {
     readonly type: "configuration";
