@@ -36,6 +36,14 @@ export interface LogEnd {
 /** The end of a log without entries. */
 export const LOG_EMPTY: LogEnd = { lastIndex: 0, lastTerm: 0 as Term, chain: CHAIN_START };
 
+/**
+ * What the log of an epoch begins behind, if that is not what an earlier one ended at. The chain is the
+ * epoch's own, so that no block of another fits behind it.
+ */
+export function epochBase(epoch: number, lastIndex: number, lastTerm: Term): LogEnd {
+  return { lastIndex, lastTerm, chain: chainAfter(CHAIN_START, epoch, lastIndex, lastTerm) };
+}
+
 /** A block ready to be written. */
 export interface EncodedBlock {
   readonly firstIndex: number;

@@ -10,9 +10,8 @@
 import { entryBytes } from "../raft/entry_codec.ts";
 import { type HardState, logIndex, type Term } from "../raft/types.ts";
 import { checkBatch } from "./batch.ts";
-import { decodeBlock, LOG_EMPTY, type LogEnd } from "./block_codec.ts";
+import { decodeBlock, epochBase, LOG_EMPTY, type LogEnd } from "./block_codec.ts";
 import { BlockIndex } from "./block_index.ts";
-import { CHAIN_START, chainAfter } from "./chain.ts";
 import {
   type BlockHead,
   type CommitPlan,
@@ -116,8 +115,7 @@ export class KvSession {
     const state = { ...this.#state, seq: seq + 1, hardState: { ...hardState, commit } };
     const set = (atomic: Deno.AtomicOperation) => atomic.set(keys.snapshot, encodeStored(stored));
     if (cut.type === "drop") {
-      const chain = chainAfter(CHAIN_START, epoch + 1, index, term);
-      const newBase = { lastIndex: index, lastTerm: term, chain };
+      const newBase = epochBase(epoch + 1, index, term);
       await this.#write({ ...state, epoch: epoch + 1, base: newBase, end: newBase }, set);
       this.#dropBlocks(epoch, this.#index.size);
       this.#index = new BlockIndex(newBase);

@@ -167,7 +167,7 @@ export function findDamage(
   const { state, damaged, identity } = mark.newest;
   if (!sameIdentity(identity, owner)) {
     // The data was made another cluster's (offline.ts), and a crash came before the mark of that.
-    if (log.seq === state.seq + 1) return null;
+    if (identity.nodeId === owner.nodeId && log.seq > state.seq) return null;
     return "The mark beside the log is another's, so nothing says where the log should end";
   }
   if (damaged) {

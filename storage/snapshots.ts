@@ -129,7 +129,7 @@ export class Snapshots implements SnapshotStore {
    * what is under way and not later is dropped.
    */
   async makeCurrent(stored: StoredSnapshot, cut: LogCut): Promise<LogBase> {
-    const base = await this.#place.makeCurrent(stored, cut);
+    const base = await this.#switchTo(stored, cut);
     const before = this.#current;
     this.#current = stored;
     if (before !== null) {
@@ -141,11 +141,21 @@ export class Snapshots implements SnapshotStore {
       // The note of it stays: the next opening sees that it is not later than the current one.
       this.#receiver = null;
       this.#incoming = null;
-      if (incoming !== stored) this.#place.discard(incoming.serial, incoming.info.chunks);
+      this.#place.discard(incoming.serial, incoming.info.chunks);
     }
     const writer = this.#writer;
     if (writer !== null && writer.index < stored.info.meta.index) await writer.abort();
     return base;
+  }
+
+  async #switchTo(stored: StoredSnapshot, cut: LogCut): Promise<LogBase> {
+    try {
+      return await this.#place.makeCurrent(stored, cut);
+    } catch (error) {
+      // Only this says for certain that it is not, and will not be, the current one.
+      if (error instanceof RangeError) this.#place.discard(stored.serial, stored.info.chunks);
+      throw error;
+    }
   }
 
   isWriting(writer: Writer): boolean {
@@ -156,9 +166,15 @@ export class Snapshots implements SnapshotStore {
     return this.#receiver === receiver;
   }
 
-  /** For the writer: it is finished or aborted. */
+  /** For the writer: it is being finished, or aborted; nothing else may drop it from here on. */
   writerDone(writer: Writer): void {
     if (this.#writer === writer) this.#writer = null;
+  }
+
+  /** For the receiver: it is being installed; nothing else may drop it from here on. */
+  receiverDone(): void {
+    this.#receiver = null;
+    this.#incoming = null;
   }
 
   /** For the receiver: its snapshot is not to be had, or not wanted. */
@@ -243,8 +259,8 @@ class Writer implements SnapshotWriter {
     const info = { meta: this.#meta, id: snapshotId(this.#end), chunks, bytes };
     const stored = { serial: this.#serial, info };
     const cut = { type: "compact", to: compactTo } as const;
-    const base = await this.#guard(() => this.#store.makeCurrent(stored, cut));
     this.#store.writerDone(this);
+    const base = await this.#guard(() => this.#store.makeCurrent(stored, cut));
     return { info, ...base };
   }
 
@@ -332,6 +348,7 @@ class Receiver implements SnapshotReceiver {
       );
     }
     const cut: LogCut = { type: keepLog ? "keep" : "drop" };
+    this.#store.receiverDone();
     await this.#store.run(() => this.#store.makeCurrent(this.#stored, cut));
   }
 
@@ -349,7 +366,8 @@ function fitsInfo(end: ChunkEnd, info: SnapshotInfo): boolean {
   return end.chunks === info.chunks && end.bytes === info.bytes && snapshotId(end) === info.id;
 }
 
-function assertChunkSize(chunk: Uint8Array): void {
+/** @throws {RangeError} if the chunk is empty or too large. */
+export function assertChunkSize(chunk: Uint8Array): void {
   if (chunk.length > 0 && chunk.length <= SNAPSHOT_CHUNK_BYTES_MAX) return;
   throw new RangeError(
     `Cannot keep chunk of ${chunk.length} bytes: not from 1 to ${SNAPSHOT_CHUNK_BYTES_MAX}`,

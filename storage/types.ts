@@ -163,7 +163,7 @@ export interface SnapshotWriter {
   ): Promise<
     { readonly info: SnapshotInfo; readonly baseIndex: LogIndex; readonly baseTerm: Term }
   >;
-  /** Deletes it. Does nothing once it is finished or gone; not to be called while `finish` is running. */
+  /** Deletes it. Does nothing once `finish` was called, or it is gone. */
   abort(): Promise<void>;
 }
 
@@ -195,7 +195,7 @@ export interface SnapshotReceiver {
    * @throws {StorageFull} {Fenced}
    */
   install(keepLog: boolean): Promise<void>;
-  /** Deletes what was received. */
+  /** Deletes what was received. Does nothing once `install` was called, or it is gone. */
   discard(): Promise<void>;
 }
 
