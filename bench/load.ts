@@ -8,7 +8,8 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { choose, integer, LoadError, type LoadOptions, type LoadResult } from "./load_types.ts";
+import { driveFetch, driveWrk } from "./load_drivers.ts";
+import { choose, integer, LoadError, type LoadOptions } from "./load_types.ts";
 
 const USAGE = `Usage: deno task load [options]
 
@@ -64,89 +65,6 @@ async function leaderOf(url: string): Promise<string> {
   const leader = cluster.members?.find((member: { id: string }) => member.id === cluster.leader);
   if (leader === undefined) throw new LoadError(`Cannot find the leader: ${url} knows of none`);
   return leader.url;
-}
-
-/** Runs wrk; null if it is not installed. */
-async function driveWrk(target: string, options: LoadOptions): Promise<LoadResult | null> {
-  const command = new Deno.Command("wrk", {
-    args: [
-      "-t1",
-      `-c${options.connections}`,
-      `-d${options.seconds}s`,
-      "-s",
-      new URL("./wrk.lua", import.meta.url).pathname,
-      target,
-      "--",
-      options.mode,
-      `${options.valueBytes}`,
-      `${options.keys}`,
-    ],
-    stdout: "piped",
-    stderr: "piped",
-  });
-  let output: Deno.CommandOutput;
-  try {
-    output = await command.output();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-  const text = new TextDecoder().decode(output.stdout);
-  const line = text.match(/^kvorum-load (.+)$/m);
-  if (line === null) {
-    throw new LoadError(`wrk gave no result: ${text}${new TextDecoder().decode(output.stderr)}`);
-  }
-  const [requests, durationUs, errors, p50, p95, p99, max] = line[1].split(" ").map(Number);
-  return {
-    engine: "wrk",
-    requests,
-    errors,
-    perSecond: requests / (durationUs / 1e6),
-    p50Ms: p50 / 1000,
-    p95Ms: p95 / 1000,
-    p99Ms: p99 / 1000,
-    maxMs: max / 1000,
-  };
-}
-
-/** Closed-loop workers over `fetch`. */
-async function driveFetch(target: string, options: LoadOptions): Promise<LoadResult> {
-  const value = new Uint8Array(options.valueBytes).fill(120);
-  const latenciesMs: number[] = [];
-  let errors = 0;
-  let serial = 0;
-  const startMs = performance.now();
-  const endMs = startMs + options.seconds * 1000;
-  async function worker(): Promise<void> {
-    while (performance.now() < endMs) {
-      serial = (serial + 7919) % options.keys;
-      const sentMs = performance.now();
-      try {
-        const init = options.mode === "put" ? { method: "PUT", body: value } : {};
-        const response = await fetch(`${target}/v1/kv/load/${serial}`, init);
-        await response.arrayBuffer();
-        if (!response.ok) errors++;
-      } catch {
-        errors++;
-      }
-      latenciesMs.push(performance.now() - sentMs);
-    }
-  }
-  await Promise.all(Array.from({ length: options.connections }, worker));
-  const seconds = (performance.now() - startMs) / 1000;
-  const sorted = Float64Array.from(latenciesMs).sort();
-  const at = (share: number) =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-  return {
-    engine: "fetch",
-    requests: sorted.length,
-    errors,
-    perSecond: sorted.length / seconds,
-    p50Ms: at(0.5),
-    p95Ms: at(0.95),
-    p99Ms: at(0.99),
-    maxMs: sorted[sorted.length - 1],
-  };
 }
 
 async function main(): Promise<void> {

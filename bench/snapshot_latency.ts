@@ -1,0 +1,263 @@
+/**
+ * `deno task bench:snapshot`: what snapshots cost the writes beside them, on real processes on this
+ * machine. Founds three nodes, fills them, puts a load of writes on the leader, and measures it in
+ * windows that alternate: in every second one all nodes take one snapshot after the other. Then it
+ * kills one follower and measures how long that takes to be ready again.
+ *
+ * Windows alternate since a machine's speed changes over minutes; what is compared was measured side
+ * by side. Nodes take no snapshots but those that they are asked for.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { driveFetch, driveWrk } from "./load_drivers.ts";
+import { integer, LoadError, type LoadOptions, type LoadResult } from "./load_types.ts";
+import { type NodeProcess, ProcessCluster } from "../tests/cluster/harness.ts";
+
+const USAGE = `Usage: deno task bench:snapshot [options]
+
+Measures writes with and without snapshots beside them, and a restart from a snapshot.
+
+  --keys N         1000 to 5000000 (default 1000000)
+  --value-bytes N  0 to 4096 (default 100)
+  --pairs N        pairs of windows, 1 to 20 (default 4)
+  --seconds N      of each window, 2 to 120 (default 8)
+  --connections N  1 to 1024 (default 64)
+  --restarts N     0 to 10 (default 3)
+  --json           print the result as one JSON object, too
+`;
+
+/** So that nodes take no snapshots of themselves. */
+const NEVER = 1_000_000_000;
+const KEYS_PER_BATCH = 1000;
+const BATCHES_AT_A_TIME = 4;
+const FILL_MS_MAX = 600_000;
+const SNAPSHOT_MS_MAX = 120_000;
+const READY_MS_MAX = 120_000;
+const WARM_UP_SECONDS = 3;
+const RETRY_MS = 100;
+
+interface Options extends LoadOptions {
+  readonly pairs: number;
+  readonly restarts: number;
+  readonly json: boolean;
+}
+
+interface Window extends LoadResult {
+  /** How long each snapshot took that was finished in this window, in ms; null for a window without. */
+  readonly snapshotsMs: readonly number[] | null;
+  /** Whether another node led at its end. */
+  readonly leaderChanged: boolean;
+}
+
+interface Measured {
+  readonly windows: readonly Window[];
+  readonly restartsMs: readonly number[];
+  /** Bytes, by node. */
+  readonly rss: readonly {
+    readonly when: string;
+    readonly bytes: Readonly<Record<string, number>>;
+  }[];
+}
+
+function parse(args: string[]): Options {
+  const flags = parseArgs(args, {
+    string: ["keys", "value-bytes", "pairs", "seconds", "connections", "restarts"],
+    boolean: ["json", "help"],
+    unknown: (name) => {
+      throw new LoadError(`Cannot start: unknown argument ${name}`);
+    },
+  });
+  if (flags.help) {
+    console.log(USAGE);
+    Deno.exit(0);
+  }
+  return {
+    mode: "put",
+    engine: null,
+    keys: integer("keys", flags.keys, 1_000_000, 1000, 5_000_000),
+    valueBytes: integer("value-bytes", flags["value-bytes"], 100, 0, 4096),
+    pairs: integer("pairs", flags.pairs, 4, 1, 20),
+    seconds: integer("seconds", flags.seconds, 8, 2, 120),
+    connections: integer("connections", flags.connections, 64, 1, 1024),
+    restarts: integer("restarts", flags.restarts, 3, 0, 10),
+    json: flags.json,
+  };
+}
+
+/** Writes all keys, in batches. */
+async function fill(node: NodeProcess, { keys, valueBytes }: Options): Promise<void> {
+  const value = { bytes: new Uint8Array(valueBytes).fill(120).toBase64() };
+  const endMs = performance.now() + FILL_MS_MAX;
+  let next = 0;
+  const worker = async () => {
+    while (next < keys) {
+      const first = next;
+      next += KEYS_PER_BATCH;
+      const size = Math.min(KEYS_PER_BATCH, keys - first);
+      const mutations = Array.from({ length: size }, (_, i) => ({
+        type: "set",
+        key: ["load", `${first + i}`],
+        encoding: "bytes",
+        value,
+      }));
+      await postBatch(node, JSON.stringify({ mutations }), endMs);
+    }
+  };
+  await Promise.all(Array.from({ length: BATCHES_AT_A_TIME }, worker));
+}
+
+/** Until it is accepted: a batch may be written twice, since it sets values. */
+async function postBatch(node: NodeProcess, body: string, endMs: number): Promise<void> {
+  const headers = { "content-type": "application/json" };
+  while (true) {
+    const response = await node.fetch("/v1/atomic", { method: "POST", headers, body });
+    const text = await response.text();
+    if (response.ok) return;
+    if (response.status < 500) throw new LoadError(`A batch was refused: ${text}`);
+    if (performance.now() > endMs) throw new LoadError(`Cannot fill the cluster in time: ${text}`);
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+/** Has a node take a snapshot; gives how long that took, in ms. */
+async function snapshot(node: NodeProcess): Promise<number> {
+  const startMs = performance.now();
+  const response = await fetch(`${node.url}/v1/cluster/snapshot`, {
+    method: "POST",
+    signal: AbortSignal.timeout(SNAPSHOT_MS_MAX),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new LoadError(`${node.id} took no snapshot: ${response.status} ${text}`);
+  return performance.now() - startMs;
+}
+
+async function drive(node: NodeProcess, options: LoadOptions): Promise<LoadResult> {
+  return await driveWrk(node.url, options) ?? await driveFetch(node.url, options);
+}
+
+/** Measures one window; with snapshots, every node takes one after the other for as long as it lasts. */
+async function measure(
+  cluster: ProcessCluster,
+  options: Options,
+  withSnapshots: boolean,
+): Promise<Window> {
+  const leader = await cluster.leader();
+  let over = false;
+  const load = drive(leader, options).finally(() => over = true);
+  const snapshotsMs: number[] = [];
+  const takers = withSnapshots ? cluster.nodes : [];
+  const taking = takers.map(async (node) => {
+    while (!over) snapshotsMs.push(await snapshot(node));
+  });
+  const [result] = await Promise.all([load, ...taking]);
+  const leaderChanged = (await cluster.leader()).id !== leader.id;
+  return { ...result, snapshotsMs: withSnapshots ? snapshotsMs : null, leaderChanged };
+}
+
+/** Kills a follower and starts it again; gives the time until it is ready, in ms. */
+async function restart(cluster: ProcessCluster, node: NodeProcess): Promise<number> {
+  await node.end("SIGKILL");
+  const startMs = performance.now();
+  node.start();
+  await cluster.ready(READY_MS_MAX);
+  return performance.now() - startMs;
+}
+
+/** The memory of each node's process, as the system counts it. */
+async function residentBytes(cluster: ProcessCluster): Promise<Record<string, number>> {
+  const command = new Deno.Command("ps", { args: ["-ww", "-eo", "rss=,args="] });
+  const { stdout } = await command.output();
+  const lines = new TextDecoder().decode(stdout).split("\n");
+  return Object.fromEntries(cluster.running.map(({ id, config }) => {
+    const line = lines.find((line) => line.includes(`--allow-write=${config.data} `));
+    if (line === undefined) throw new LoadError(`Cannot find the process of ${id}`);
+    return [id, 1024 * parseInt(line, 10)];
+  }));
+}
+
+async function run(cluster: ProcessCluster, options: Options): Promise<Measured> {
+  const startMs = performance.now();
+  await fill(await cluster.leader(), options);
+  console.log(`${options.keys} keys written in ${seconds(performance.now() - startMs)}`);
+  await Promise.all(cluster.nodes.map(snapshot));
+  const rss = [{ when: "filled", bytes: await residentBytes(cluster) }];
+  await drive(await cluster.leader(), { ...options, seconds: WARM_UP_SECONDS });
+  const windows: Window[] = [];
+  for (let pair = 0; pair < options.pairs; pair++) {
+    // Not always the same first: what grows over the run must not look like the cost of snapshots.
+    for (const withSnapshots of pair % 2 === 0 ? [false, true] : [true, false]) {
+      const window = await measure(cluster, options, withSnapshots);
+      windows.push(window);
+      console.log(line(window));
+    }
+  }
+  rss.push({ when: "after all windows", bytes: await residentBytes(cluster) });
+  const leader = await cluster.leader();
+  const follower = cluster.nodes.find((node) => node !== leader)!;
+  await snapshot(follower);
+  const restartsMs: number[] = [];
+  for (let round = 0; round < options.restarts; round++) {
+    restartsMs.push(await restart(cluster, follower));
+  }
+  rss.push({ when: `${follower.id} restarted`, bytes: await residentBytes(cluster) });
+  return { windows, restartsMs, rss };
+}
+
+function line(window: Window): string {
+  const { snapshotsMs, perSecond, p50Ms, p95Ms, p99Ms, maxMs, errors, leaderChanged } = window;
+  const what = snapshotsMs === null
+    ? "without"
+    : `with ${String(snapshotsMs.length).padStart(2)} snapshots`;
+  const columns = [p50Ms, p95Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1).padStart(8)).join("");
+  return `  ${what.padEnd(18)}${perSecond.toFixed(0).padStart(7)}/s${columns} ms` +
+    (errors > 0 ? `, ${errors} failed` : "") + (leaderChanged ? ", the leader changed" : "");
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** The middle of the windows with snapshots against the middle of those without. */
+function summary(windows: readonly Window[], percentile: "p50Ms" | "p99Ms") {
+  const [without, withSnapshots] = [false, true].map((taken) =>
+    median(windows.filter((it) => (it.snapshotsMs !== null) === taken).map((it) => it[percentile]))
+  );
+  return { without, with: withSnapshots, added: withSnapshots - without };
+}
+
+async function main(): Promise<void> {
+  const options = parse(Deno.args);
+  await ProcessCluster.run(3, async (cluster) => {
+    console.log("                     writes/s     p50     p95     p99     max");
+    const measured = await run(cluster, options);
+    const p50 = summary(measured.windows, "p50Ms");
+    const p99 = summary(measured.windows, "p99Ms");
+    for (const [name, { without, with: beside, added }] of Object.entries({ p50, p99 })) {
+      console.log(
+        `${name}: ${without.toFixed(1)} ms without, ${beside.toFixed(1)} ms with snapshots, ` +
+          `${added.toFixed(1)} ms more (medians of ${options.pairs} windows each)`,
+      );
+    }
+    const snapshotsMs = measured.windows.flatMap((it) => it.snapshotsMs ?? []);
+    console.log(`a snapshot under load: median ${seconds(median(snapshotsMs))}`);
+    const restarts = measured.restartsMs.map(seconds).join(", ");
+    if (restarts !== "") console.log(`restart from a snapshot to ready: ${restarts}`);
+    for (const { when, bytes } of measured.rss) {
+      const list = Object.entries(bytes).map(([id, n]) => `${id} ${(n / 1e6).toFixed(0)} MB`);
+      console.log(`memory (RSS), ${when}: ${list.join(", ")}`);
+    }
+    if (options.json) console.log(JSON.stringify({ options, p50, p99, ...measured }));
+  }, { entriesMax: NEVER, bytesMax: NEVER * 1000, tailEntries: null });
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof LoadError ? error.message : error);
+  Deno.exit(1);
+}
