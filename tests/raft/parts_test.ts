@@ -155,11 +155,22 @@ function stamped(timesMs: readonly number[]): Entry[] {
   return entriesOf(timesMs.map(() => 1)).map((entry, at) => ({ ...entry, timeMs: timesMs[at] }));
 }
 
-Deno.test("RaftLog.compact() costs what it cuts, whatever stays", () => {
-  // With a copy of all that stays for each, this would take minutes.
-  const log = new RaftLog(entriesOf(new Array(200_000).fill(1)), i(0), t(0));
-  for (let index = 1; index <= 200_000; index++) log.compact(i(index));
-  assertEquals([log.firstIndex, log.lastIndex], [200_001, 200_000]);
+Deno.test("RaftLog.compact() copies no more than it cuts, whatever stays", () => {
+  const log = new RaftLog(entriesOf(new Array(2_000).fill(1)), i(0), t(0));
+  const { slice } = Array.prototype;
+  let copied = 0;
+  Array.prototype.slice = function (...range) {
+    const copy = slice.apply(this, range);
+    copied += copy.length;
+    return copy;
+  };
+  try {
+    for (let index = 1; index <= 2_000; index++) log.compact(i(index));
+  } finally {
+    Array.prototype.slice = slice;
+  }
+  assertEquals([log.firstIndex, log.lastIndex], [2_001, 2_000]);
+  assert(copied <= 2_000, `${copied} entries were copied`);
 });
 
 // Quorums, against the definition: a set that holds a majority of each set of voters.

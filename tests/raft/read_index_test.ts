@@ -270,3 +270,47 @@ Deno.test("step() refuses reads beyond readsPendingMax, wherever they wait", () 
   read(follower, 1);
   assertEquals(read(follower, 2), [{ type: "read-refused", id: 2 }]);
 });
+
+Deno.test("step() lets no late answer to an earlier attempt answer a read that is asked again (bug 18)", () => {
+  const core = follow({ readTicks: 4 });
+  read(core, 5);
+  for (let n = 0; n < 4; n++) {
+    tick(core);
+    hear(core, B, appendRequest({ term: t(1) }));
+  }
+  // Asked again under an id of its own: the round that confirms it begins after it was asked.
+  read(core, 6);
+  const late = { type: "read-reply", term: t(1), id: 5, granted: true, index: i(3) } as const;
+  assertEquals(hear(core, B, late), []);
+  assertEquals(hear(core, B, { ...late, id: 6, index: i(8) }), [
+    { type: "read-ready", id: 6, index: i(8) },
+  ]);
+  const leader = leadSettled(start());
+  const request = { type: "read-request", term: t(1), id: 5, lease: false } as const;
+  hear(leader, B, request);
+  propose(leader, bytes(1));
+  persisted(leader);
+  hear(leader, B, { ...request, id: 6 });
+  const replies = [acknowledge(leader, C), acknowledge(leader, C)].map((effects) => {
+    return sent(effects).flatMap(({ message }) => {
+      return message.type === "read-reply" ? [[message.id, message.index]] : [];
+    });
+  });
+  assertEquals(replies, [[[5, 1]], [[6, 2]]]);
+});
+
+Deno.test("step() asks for no more than the leader had committed, though a follower has applied more (bug 22)", () => {
+  const core = follow({ log: [1, 1, 1], commit: 3 });
+  read(core, 5);
+  const reply = { type: "read-reply", term: t(1), id: 5, granted: true, index: i(2) } as const;
+  assertEquals(hear(core, B, reply), [{ type: "read-ready", id: 5, index: i(2) }]);
+  // The leader's index is what is committed: how far its own state machine is does not come into it.
+  const leader = leadSettled(start());
+  propose(leader, bytes(1));
+  persisted(leader);
+  const committed = only(acknowledge(leader, B), "commit");
+  read(leader, 6);
+  assertEquals(only(acknowledge(leader, B), "read-ready"), [
+    { type: "read-ready", id: 6, index: committed[0].index },
+  ]);
+});
