@@ -9,11 +9,15 @@
  */
 import { type Node, type NodeEvent, startNode } from "./actors/node.ts";
 import { systemEnv } from "./actors/env.ts";
+import type { SnapshotLimits } from "./actors/limits_replica.ts";
 import { UsageError } from "./cli/args.ts";
-import { type NodeConfig, resolveNodeConfig } from "./cli/config.ts";
+import { type NodeConfig, resolveNodeConfig, type SnapshotSettings } from "./cli/config.ts";
 import { EXIT_FAILED, EXIT_FENCED, EXIT_OK, EXIT_USAGE } from "./cli/exit_codes.ts";
-import { prepareStart, type Start } from "./cli/node_start.ts";
+import { askTarget } from "./cli/join.ts";
+import { CallFailed, ClusterClient } from "./cli/kvctl/client.ts";
+import { SEEDS_REFRESH_MS } from "./cli/limits.ts";
 import { type MembersFile, writeMembersFile } from "./cli/members_file.ts";
+import { prepareStart, type Start } from "./cli/node_start.ts";
 import { pause } from "./cli/pause.ts";
 import { hostAndPort, type Peer } from "./cli/peers.ts";
 import { GROUP_DEFAULT, InvariantError, type MemberAddress, nodeId } from "./raft/types.ts";
@@ -53,6 +57,7 @@ function start(config: NodeConfig, { clusterId, founders, seeds }: Start): Node 
         group: GROUP_DEFAULT,
         identity: { clusterId, nodeId: config.id },
       }),
+    snapshots: snapshotLimits(config.snapshots),
     openTransport: (boot, onEvent, acceptUnknown) =>
       createTcpTransport({
         self: id,
@@ -74,6 +79,17 @@ function start(config: NodeConfig, { clusterId, founders, seeds }: Start): Node 
       });
     },
   });
+}
+
+/** What is not set is left to the node. */
+function snapshotLimits(
+  { entriesMax, bytesMax, tailEntries }: SnapshotSettings,
+): Partial<SnapshotLimits> {
+  return {
+    ...(entriesMax === null ? {} : { entriesMax }),
+    ...(bytesMax === null ? {} : { bytesMax }),
+    ...(tailEntries === null ? {} : { tailEntries }),
+  };
 }
 
 /** The log has the members, too: a disk that is full must not end the node here. */
@@ -117,8 +133,46 @@ function logNode(event: NodeEvent): void {
       return;
     case "transport":
       return logTransport(event.event);
+    case "quarantined":
+      log("error", `this replica's data is set aside, and fetched anew: ${event.reason}`);
+      return;
+    case "disk":
+      if (event.full) log("error", "the disk is full: deletes are taken, and no other writes");
+      else log("info", "the disk has room again");
+      return;
+    case "diverged": {
+      const reports = event.reports.map(({ id, hash }) => `${id} ${hash}`).join(", ");
+      const agreed = event.agreed ?? "no majority agrees";
+      log("error", `REPLICAS DIFFER at index ${event.index}: ${reports}; ${agreed}`);
+      return;
+    }
+    case "snapshot-taken":
+    case "snapshot-failed":
+    case "snapshot-corrupt":
+    case "snapshot-installed":
+    case "snapshot-refused":
+      return logSnapshot(event);
     case "runtime":
       return;
+  }
+}
+
+function logSnapshot(event: Extract<NodeEvent, { type: `snapshot-${string}` }>): void {
+  const at = `a snapshot at index ${event.index}`;
+  switch (event.type) {
+    case "snapshot-taken": {
+      const { bytes, tookMs, baseIndex } = event;
+      const text = `${bytes} bytes in ${Math.round(tookMs)} ms; the log begins at ${baseIndex + 1}`;
+      return log("info", `took ${at}: ${text}`);
+    }
+    case "snapshot-failed":
+      return log("warn", `cannot write ${at}: ${describe(event.error)}`);
+    case "snapshot-corrupt":
+      return log("error", `${at} does not read back: ${describe(event.error)}`);
+    case "snapshot-installed":
+      return log("info", `installed ${at}, from ${event.from}`);
+    case "snapshot-refused":
+      return log("warn", `refused ${at}, from ${event.from}: ${describe(event.error)}`);
   }
 }
 
@@ -185,6 +239,7 @@ async function main(): Promise<number> {
   const prepared = await prepareStart(config, (text) => log("info", text), stopped.signal);
   if (prepared === null) return EXIT_OK;
   const node = start(config, prepared);
+  void followSeeds(config, node, stopped.signal);
   const app = createApp({
     service: node.service,
     cluster: node.service,
@@ -215,6 +270,25 @@ async function main(): Promise<number> {
   node.drain();
   await node.stop(Math.max(0, endMs - performance.now()));
   return code;
+}
+
+/**
+ * While this node joins, members come and go that no log of its own tells of yet: whoever leads by now must
+ * be among its peers to be answered.
+ */
+async function followSeeds(config: NodeConfig, node: Node, signal: AbortSignal): Promise<void> {
+  if (config.joining === null) return;
+  const client = new ClusterClient(config.joining.urls, SEEDS_REFRESH_MS);
+  const isMember = () => node.service.status().members.some(({ id }) => id === config.id);
+  while (!signal.aborted && !isMember()) {
+    try {
+      const { members } = await askTarget(client);
+      node.reseed(members.map((member) => ({ ...member, id: nodeId(member.id) })));
+    } catch (error) {
+      if (!(error instanceof CallFailed)) throw error;
+    }
+    await pause(SEEDS_REFRESH_MS, signal);
+  }
 }
 
 /** The node's HTTP server as its clients see it come to its end. */

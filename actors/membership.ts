@@ -20,7 +20,7 @@ export interface MembershipOptions {
   readonly env: Env;
   /** What the log has no other configuration before. */
   readonly founding: Configuration;
-  /** Who can be asked to let this node in. */
+  /** Who can be asked to let this node in, as far as it was known at the start. */
   readonly seeds: readonly MemberAddress[];
   readonly setPeers: (peers: ReadonlyMap<NodeId, PeerAddress>) => void;
   /** All members take this node for a stranger, or no longer do. */
@@ -30,6 +30,7 @@ export interface MembershipOptions {
 export class Membership {
   readonly #options: MembershipOptions;
   #configuration: Configuration;
+  #seeds: readonly MemberAddress[];
   /** Who left the configuration lately, with the timer that ends their grace. */
   readonly #removed = new Map<NodeId, { address: PeerAddress; timer: Timer }>();
   /** Who refused this node as a stranger since it was last welcome there. */
@@ -40,6 +41,7 @@ export class Membership {
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#configuration = options.founding;
+    this.#seeds = options.seeds;
     this.#wasMember = isMember(options.founding, options.self);
   }
 
@@ -79,14 +81,20 @@ export class Membership {
 
   /** Tells the transport whom to talk to. */
   apply(): void {
-    const { self, seeds, setPeers } = this.#options;
+    const { self, setPeers } = this.#options;
     const peers = addressesOf(this.#configuration);
     for (const [id, { address }] of this.#removed) peers.set(id, address);
     if (!isMember(this.#configuration, self)) {
-      for (const { id, peer } of seeds) if (!peers.has(id)) peers.set(id, peerAddress(peer));
+      for (const { id, peer } of this.#seeds) if (!peers.has(id)) peers.set(id, peerAddress(peer));
     }
     peers.delete(self);
     setPeers(peers);
+  }
+
+  /** The members are others by now, as somebody says who is one: matters while this node is none. */
+  reseed(seeds: readonly MemberAddress[]): void {
+    this.#seeds = seeds;
+    this.apply();
   }
 
   /** A peer refused this node as one that it does not know. */

@@ -98,6 +98,8 @@ export interface Node {
   readonly started: Promise<void>;
   /** Resolves when the node has ended by itself (fenced, corrupt log…), with the cause. */
   readonly ended: Promise<unknown>;
+  /** Replaces the seeds: while this node is no member yet, others may have come and gone. */
+  reseed(seeds: readonly MemberAddress[]): void;
   /**
    * The first step of a clean end: the node says that it is not ready, and hands leadership over if it
    * leads. It goes on taking requests, so that nobody who is still connected meets a refusal. Resolves
@@ -283,6 +285,10 @@ class RunningNode implements Node {
 
   #observe(event: NodeEvent): void {
     this.#options.onEvent?.(event);
+  }
+
+  reseed(seeds: readonly MemberAddress[]): void {
+    this.#membership.reseed(seeds);
   }
 
   retire(): Promise<void> {
