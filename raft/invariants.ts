@@ -60,7 +60,7 @@ function checkLeader(core: Core): void {
     hold(core, !peer.probing || peer.inflight.count === 0, `${at} probing with appends in flight`);
     hold(core, peer.inflight.count <= limits.inflightMessagesMax, `${at} the window is overrun`);
     hold(core, peer.next > log.baseIndex, `${at} next ${peer.next} was cut off`);
-    hold(core, !peer.paused || peer.probing, `${at} paused, but not probing`);
+    hold(core, !peer.paused || (peer.probing && peer.probeSent), `${at} paused, but not probed`);
     hold(core, peer.stamp <= core.ticks, `${at} stamp ${peer.stamp} is to come`);
     hold(core, peer.round <= peer.roundSent, `${at} round ${peer.round} was not asked`);
     hold(core, peer.roundSent <= reads.round, `${at} round ${peer.roundSent} has not begun`);

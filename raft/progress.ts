@@ -18,7 +18,7 @@ export interface Progress {
   probing: boolean;
   /** The probe is on the way: a heartbeat repeats it, nothing else does. */
   probeSent: boolean;
-  /** It lacks entries that are no longer in the log; `probing` is true, too. */
+  /** It lacks entries that are no longer in the log; `probing` and `probeSent` are true, too. */
   paused: boolean;
   readonly inflight: Inflight;
   /** The highest commit index that a message sent to it can have told it. */

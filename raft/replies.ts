@@ -95,7 +95,8 @@ function onRefusal(core: Core, peer: Progress, reply: AppendReply): void {
 /** Whether a probe's refusal says that the logs part, or the follower's ends, before ours begins. */
 function lacksCompacted(core: Core, peer: Progress, reply: AppendReply): boolean {
   const { baseIndex } = core.log;
-  if (baseIndex === 0) return false;
+  // What it held once in this term it holds still: a refusal that says less is an old one.
+  if (baseIndex === 0 || peer.match >= baseIndex) return false;
   const isTooShort = reply.conflictTerm === 0 && reply.conflictIndex <= baseIndex;
   return isTooShort || peer.next <= baseIndex + 1;
 }

@@ -21,18 +21,14 @@ export function broadcast(core: Core): void {
 
 /** Sends what `peer` lacks and may get now: entries first; news on its own only if none carried it. */
 export function sync(core: Core, peer: Progress): void {
-  // For one that waits for a snapshot there is nothing in the log; rounds and heartbeats go on.
-  if (!peer.paused) syncLog(core, peer);
+  // One that waits for a snapshot counts as probed: nothing of the log goes to it.
+  if (!peer.probing) {
+    while (peer.next <= core.log.lastIndex && !isFull(core, peer)) sendEntries(core, peer);
+  } else if (!peer.probeSent) {
+    sendProbe(core, peer);
+  }
   const commitKnown = Math.min(core.commitIndex, peer.match);
   if (peer.roundSent < core.reads.round || peer.commitSent < commitKnown) sendNews(core, peer);
-}
-
-function syncLog(core: Core, peer: Progress): void {
-  if (peer.probing) {
-    if (!peer.probeSent) sendProbe(core, peer);
-    return;
-  }
-  while (peer.next <= core.log.lastIndex && !isFull(core, peer)) sendEntries(core, peer);
 }
 
 /** On each tick: a heartbeat for every follower that was sent nothing which shows a lost append. */

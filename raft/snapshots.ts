@@ -70,8 +70,8 @@ export function onSnapshotChunk(core: Core, from: NodeId, chunk: SnapshotChunk):
 
 /** `reply` is of this node's term; step.ts has dropped what is older. */
 export function onSnapshotReply(core: Core, from: NodeId, reply: SnapshotReply): void {
-  if (core.role !== "leader" || !core.progress.has(from)) return;
-  if (reply.index <= core.log.lastIndex) emit(core, { type: "snapshot-reply", from, reply });
+  if (core.role !== "leader" || reply.index > core.log.lastIndex) return;
+  emit(core, { type: "snapshot-reply", from, reply });
 }
 
 /**

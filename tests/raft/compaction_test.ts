@@ -7,7 +7,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { createCore, type Entry, InvariantError, RaftLog, recovered } from "../../raft/mod.ts";
+import {
+  createCore,
+  type Entry,
+  InvariantError,
+  RaftLog,
+  recovered,
+  snapshotMeta,
+} from "../../raft/mod.ts";
 import {
   A,
   acknowledge,
@@ -18,11 +25,13 @@ import {
   bytes,
   C,
   configuration,
+  D,
   entriesOf,
   hear,
   i,
   lead,
   leadSettled,
+  NOW_MS,
   only,
   persisted,
   propose,
@@ -147,6 +156,43 @@ Deno.test("step() throws if the disk has cut off what is not committed", () => {
   const core = leadWithout(1);
   propose(core, bytes(2));
   assertThrows(() => compact(core, 3), InvariantError, "only entries up to 2 are committed");
+});
+
+Deno.test("step() forgets configurations that are cut off, but not the one in effect there", () => {
+  const core = leadSettled(start());
+  const change = { type: "add", member: { id: D, url: "", peer: "" }, voter: false } as const;
+  take(core, { type: "change", id: 1, change: { ...change, replaces: null }, timeMs: 0 });
+  propose(core, bytes(1));
+  persisted(core);
+  acknowledge(core, C);
+  assertEquals(core.configurations.map(({ index }) => index), [0, 2]);
+  assertEquals(snapshotMeta(core, i(2)).configuration.learners, [D]);
+  compact(core, 1);
+  assertEquals(core.configurations.map(({ index }) => index), [0, 2]);
+  compact(core, 3);
+  assertEquals(core.configurations.map(({ index }) => index), [2]);
+  assertEquals(core.configuration.learners, [D]);
+});
+
+Deno.test("snapshotMeta() describes the state at any index that is committed and still in the log", () => {
+  const core = leadSettled(start());
+  const change = { type: "add", member: { id: D, url: "", peer: "" }, voter: false } as const;
+  propose(core, bytes(1));
+  take(core, { type: "change", id: 1, change: { ...change, replaces: null }, timeMs: 0 });
+  persisted(core);
+  acknowledge(core, C);
+  propose(core, bytes(2));
+  const at = (index: number) => snapshotMeta(core, i(index));
+  assertEquals(at(2), {
+    index: i(2),
+    term: t(1),
+    timeMs: NOW_MS,
+    configuration: configuration([A, B, C]),
+  });
+  assertEquals(at(3).configuration, core.configuration);
+  assertThrows(() => at(4), InvariantError, "only entries up to 3 are committed");
+  compact(core, 2);
+  assertThrows(() => at(2), InvariantError, "holds 3 to 4");
 });
 
 Deno.test("step() counts as durable what was cut off, though nobody had said so yet", () => {

@@ -132,7 +132,10 @@ Deno.test("freshness() of a leader is what it knew before, until it knows what i
   const before = freshness(core);
   assertEquals(before, { tick: 0, index: 1 });
   lead(core);
-  assertEquals(freshness(core), before);
+  for (const id of [B, C]) {
+    hear(core, id, appendReply({ term: core.term, index: i(1), stamp: core.ticks }));
+  }
+  assertEquals([core.commitIndex, freshness(core)], [1, before]);
   acknowledge(core, B);
   answer(core, C);
   assertEquals(freshness(core), { tick: core.ticks, index: 2 });

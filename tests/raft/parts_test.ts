@@ -138,6 +138,9 @@ Deno.test("RaftLog.compact() keeps the base's term and stamp, and forgets what i
   for (const index of [1, 2]) assertThrows(() => log.entry(i(index)), InvariantError, "holds 3");
   log.compact(i(1));
   assertEquals(log.baseIndex, 2);
+  const long = new RaftLog(stamped([1, 2, 3, 4, 5, 6]), i(0), t(0));
+  long.compact(i(2));
+  for (const index of [1, 2]) assertThrows(() => long.entry(i(index)), InvariantError, "holds 3");
   log.compact(i(3));
   assertEquals([log.firstIndex, log.lastIndex, log.lastTerm, log.lastTimeMs], [4, 3, 1, 30]);
 });

@@ -161,7 +161,7 @@ Deno.test("step() passes a follower's reply to a chunk on, if it leads that term
   assertEquals(hear(core, B, { ...reply, index: i(3) }), []);
   assertEquals(hear(core, B, { ...reply, id: "no id" }), []);
   assertEquals(hear(core, B, { ...reply, next: -1 }), []);
-  assertEquals(hear(start({ term: 1 }), B, reply), []);
+  assertEquals(hear(start({ log: [1, 1] }), B, reply), []);
   assertEquals(only(hear(core, B, { ...reply, term: t(2) }), "status").length, 1);
   assertEquals(core.role, "follower");
 });
