@@ -16,11 +16,17 @@ import { EXIT_FAILED, EXIT_FENCED, EXIT_OK, EXIT_USAGE } from "./cli/exit_codes.
 import { askTarget } from "./cli/join.ts";
 import { CallFailed, ClusterClient } from "./cli/kvctl/client.ts";
 import { SEEDS_REFRESH_MS } from "./cli/limits.ts";
-import { type MembersFile, writeMembersFile } from "./cli/members_file.ts";
+import { writeMembersFile } from "./cli/members_file.ts";
 import { prepareStart, type Start } from "./cli/node_start.ts";
 import { pause } from "./cli/pause.ts";
 import { hostAndPort, type Peer } from "./cli/peers.ts";
-import { GROUP_DEFAULT, InvariantError, type MemberAddress, nodeId } from "./raft/types.ts";
+import {
+  type Configuration,
+  GROUP_DEFAULT,
+  InvariantError,
+  type MemberAddress,
+  nodeId,
+} from "./raft/types.ts";
 import { createApp } from "./routes/app.ts";
 import { refuseVolatileKv } from "./storage/disk.ts";
 import { openKvLogStore } from "./storage/kv_log_store.ts";
@@ -45,6 +51,7 @@ function log(level: Level, text: string): void {
 function start(config: NodeConfig, { clusterId, founders, seeds }: Start): Node {
   const env = systemEnv();
   const id = nodeId(config.id);
+  const note = new MembersNote(config.data, clusterId, founders.length === 0);
   return startNode({
     id,
     clusterId,
@@ -71,12 +78,7 @@ function start(config: NodeConfig, { clusterId, founders, seeds }: Start): Node 
       }),
     onEvent: (event) => {
       logNode(event);
-      if (event.type !== "configuration") return;
-      noteMembers(config.data, {
-        clusterId,
-        joined: founders.length === 0,
-        members: event.configuration.addresses,
-      });
+      if (event.type === "configuration") note.take(event.configuration);
     },
   });
 }
@@ -92,12 +94,38 @@ function snapshotLimits(
   };
 }
 
-/** The log has the members, too: a disk that is full must not end the node here. */
-function noteMembers(directory: string, content: MembersFile): void {
-  try {
-    writeMembersFile(directory, content);
-  } catch (error) {
-    log("warn", `cannot note the members in ${directory}: ${describe(error)}`);
+/** Tells, and notes for the next start, who the members are. */
+class MembersNote {
+  readonly #directory: string;
+  readonly #clusterId: string;
+  readonly #joined: boolean;
+  #told = "";
+
+  constructor(directory: string, clusterId: string, joined: boolean) {
+    this.#directory = directory;
+    this.#clusterId = clusterId;
+    this.#joined = joined;
+  }
+
+  take({ voters, votersOutgoing, learners, promoting, addresses }: Configuration): void {
+    const parts = [
+      ["voters", voters],
+      ["leaving", votersOutgoing.filter((id) => !voters.includes(id))],
+      ["joining", promoting.map(({ id }) => id)],
+      ["learners", learners.filter((id) => !promoting.some((it) => it.id === id))],
+    ] as const;
+    const text = parts.flatMap(([what, ids]) => ids.length > 0 ? `${what} ${ids}` : []).join("; ");
+    // A configuration is told when it is appended and when it is committed, and there may be none yet.
+    if (text === "" || text === this.#told) return;
+    this.#told = text;
+    log("info", `the members: ${text}`);
+    const [clusterId, joined] = [this.#clusterId, this.#joined];
+    try {
+      writeMembersFile(this.#directory, { clusterId, joined, members: addresses });
+    } catch (error) {
+      // The log has them, too: a disk that is full must not end the node here.
+      log("warn", `cannot note the members in ${this.#directory}: ${describe(error)}`);
+    }
   }
 }
 
@@ -114,14 +142,6 @@ function logNode(event: NodeEvent): void {
     case "role":
       log("info", `${event.role} in term ${event.term}, leader ${event.leader ?? "unknown"}`);
       return;
-    case "configuration": {
-      const { voters, votersOutgoing, learners } = event.configuration;
-      const leaving = votersOutgoing.filter((id) => !voters.includes(id));
-      const parts = [["voters", voters], ["leaving", leaving], ["learners", learners]] as const;
-      const text = parts.filter(([, ids]) => ids.length > 0).map(([what, ids]) => `${what} ${ids}`);
-      log("info", `the members: ${text.join("; ")}`);
-      return;
-    }
     case "repaired":
       log("info", "the log holds again all that this node had acknowledged");
       return;
@@ -152,6 +172,7 @@ function logNode(event: NodeEvent): void {
     case "snapshot-installed":
     case "snapshot-refused":
       return logSnapshot(event);
+    case "configuration": // MembersNote tells it.
     case "runtime":
       return;
   }
