@@ -13,6 +13,12 @@ export const TICK_MS = 50;
 export const ELECTION_TICKS = 6;
 /** A follower that was sent nothing else gets a heartbeat every 100 ms. */
 export const HEARTBEAT_TICKS = 2;
+/**
+ * A replica with nothing to do ticks as rarely as this, so many ticks at a time: a leader for its
+ * heartbeats; a follower only when none came, since otherwise it ticks as it hears them.
+ */
+export const QUIET_LEADER_TICKS = HEARTBEAT_TICKS;
+export const QUIET_FOLLOWER_TICKS = 3;
 /** The core gives up an unanswered read after so many ticks: 5 s, as long as a call may take. */
 export const READ_TICKS = 100;
 /**

@@ -25,7 +25,7 @@ import { perform } from "./replica_effects.ts";
 import { expire, hasExpired, onceExpired } from "./replica_expiry.ts";
 import { noteFreshness, takeRead } from "./replica_reads.ts";
 import { breathe } from "./replica_recovery.ts";
-import { continueSoon, openState, type State, statusOf } from "./replica_state.ts";
+import { continueSoon, openState, paceOf, type State, statusOf } from "./replica_state.ts";
 import type { ReplicaMessage, ReplicaOptions, ReplicaView } from "./replica_types.ts";
 import type { Behavior, StopReason } from "./types.ts";
 import { recovered } from "../raft/core.ts";
@@ -84,13 +84,11 @@ async function start(state: State): Promise<void> {
 function drain(state: State, batch: readonly ReplicaMessage[]): void {
   if (state.hashCheck.mismatch !== null) return; // Its commit puts an end to it.
   const timeMs = state.clock.nowMs();
-  let ticked = false;
-  for (const message of batch) {
-    take(state, message, timeMs);
-    ticked ||= message.type === "tick";
-  }
+  const ticks = state.ticker.take(state.ctx.env.now(), () => paceOf(state));
+  for (let i = 0; i < ticks; i++) onTick(state, timeMs);
+  for (const message of batch) take(state, message, timeMs);
   expire(state, timeMs);
-  if (mayPropose(state) || ticked && hasRoom(state)) propose(state, timeMs);
+  if (mayPropose(state) || ticks > 0 && hasRoom(state)) propose(state, timeMs);
   beginReads(state);
   state.outbox.flush();
   applyCommitted(state);
@@ -102,8 +100,7 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
     case "peer":
       onPeer(state, message.from, message.message, timeMs);
       break;
-    case "tick":
-      onTick(state, timeMs);
+    case "tick": // It has called for this turn, and that is all.
       break;
     case "write":
       takeWrite(state, message);

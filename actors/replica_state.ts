@@ -8,7 +8,7 @@ import { Background } from "./background.ts";
 import { DiskFull } from "./disk_full.ts";
 import { Forwards } from "./forwards.ts";
 import { HashCheck } from "./hash_check.ts";
-import { HASH_CHECK_MS, SNAPSHOT_LIMITS, TICK_MS } from "./limits_replica.ts";
+import { HASH_CHECK_MS, HEARTBEAT_TICKS, SNAPSHOT_LIMITS } from "./limits_replica.ts";
 import { Outbox } from "./outbox.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
@@ -23,6 +23,7 @@ import { SnapshotSending } from "./snapshot_sending.ts";
 import { SnapshotTaking } from "./snapshot_taking.ts";
 import { Staleness } from "./staleness.ts";
 import { TickClock } from "./tick_clock.ts";
+import { type Pace, Ticker } from "./ticker.ts";
 import type { Ctx } from "./types.ts";
 import type { Store } from "../kv/store.ts";
 import type { Core } from "../raft/core.ts";
@@ -46,6 +47,7 @@ export interface State {
   readonly proposals: Proposals;
   readonly reads: Reads;
   readonly sessionReads: SessionReads;
+  readonly ticker: Ticker;
   readonly ticks: TickClock;
   readonly staleness: Staleness;
   readonly administration: Administration;
@@ -95,7 +97,6 @@ export async function openState(
 ): Promise<State> {
   const { log, core, store, boot, damage } = await recover(options, ctx);
   const { snapshots, hashCheckMs = HASH_CHECK_MS } = options;
-  ctx.setTimer({ type: "tick" }, { delayMs: TICK_MS, repeat: true });
   options.onEvent({ type: "opened", boot, damage });
   return {
     options,
@@ -110,6 +111,7 @@ export async function openState(
     }),
     reads: new Reads(boot, (reply, error) => ctx.failEarly(reply, error)),
     sessionReads: new SessionReads((reply, error) => ctx.failEarly(reply, error)),
+    ticker: new Ticker(ctx),
     ticks: new TickClock(ctx.env),
     staleness: new Staleness(),
     administration: new Administration(),
@@ -137,6 +139,15 @@ export async function openState(
     outcast: false,
     continuing: false,
   };
+}
+
+/** How much there is to do for a replica. Where a leader was not heard lately, time matters. */
+export function paceOf({ core, proposals, reads, sessionReads, forwards, deferred }: State): Pace {
+  const waiting = proposals.size + reads.size + sessionReads.size + forwards.size + deferred.length;
+  if (waiting > 0 || core.log.lastIndex !== core.commitIndex) return "busy";
+  if (core.role === "leader") return core.transfer === null ? "quiet-leader" : "busy";
+  const hears = core.leader !== null && core.electionElapsedTicks <= 2 * HEARTBEAT_TICKS;
+  return hears ? "quiet-follower" : "busy";
 }
 
 /** Makes sure that another turn comes, though nobody may write to the replica. */
