@@ -311,13 +311,14 @@ export class MemoryDisk {
   #landSnapshot(stored: StoredSnapshot, cut: LogCut): () => void {
     const { index, term } = stored.info.meta;
     const hint = hintAfter(this.#state.hardState.commit, stored, cut);
-    this.#current = stored;
     if (cut.type === "drop") {
+      this.#current = stored;
       return this.#emptyLog({ lastIndex: index, lastTerm: term, chain: LOG_EMPTY.chain }, hint);
     }
     const { base, end, seq, hardState } = this.#state;
     const at = (position: number) => this.#entries[position - base.lastIndex - 1];
     checkLogHas(stored, base.lastIndex, end.lastIndex, at(index)?.term ?? null, cut);
+    this.#current = stored;
     const to = Math.max(base.lastIndex, Math.min(cut.type === "keep" ? index : cut.to, index));
     const newBase = to === base.lastIndex ? base : endAt(at(to));
     const dropped = this.#entries.splice(0, to - base.lastIndex);

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { encodeConfiguration } from "../raft/configuration_codec.ts";
+import { decodeConfiguration, encodeConfiguration } from "../raft/configuration_codec.ts";
 import { encodeEntries } from "../raft/entry_codec.ts";
 import {
   type Configuration,
@@ -20,15 +20,12 @@ import {
   type MemberAddress,
   type NodeId,
   type SnapshotInfo,
-  type SnapshotMeta,
   type Term,
   term,
 } from "../raft/types.ts";
-import { decodeConfiguration } from "../raft/configuration_codec.ts";
-import { encodeBlock, epochBase } from "./block_codec.ts";
-import { type ChunkEnd, CHUNKS_NONE, encodeChunk, endAfter, snapshotId } from "./chunk_codec.ts";
-import { ChunkFile } from "./chunk_file.ts";
-import { CHUNK_FILE_NAME, type Disk, diskAt, KV_FILE_NAME } from "./disk.ts";
+import { encodeBlock } from "./block_codec.ts";
+import { exists } from "./directory.ts";
+import { type Disk, diskAt, KV_FILE_NAME } from "./disk.ts";
 import { bytesOf } from "./fence.ts";
 import { storageError, whileBusy } from "./kv_error.ts";
 import { BLOCK_PAYLOAD_BYTES_MAX } from "./limits.ts";
@@ -40,22 +37,16 @@ import {
   encodeBoot,
   encodeIdentity,
   encodeState,
-  STATE_EMPTY,
   type StateRecord,
 } from "./record_codec.ts";
 import { readLog, type RecoveredLog } from "./recovery.ts";
-import { encodeStored } from "./snapshot_record.ts";
-import { assertChunkSize } from "./snapshots.ts";
 import { Fenced, type Identity, WrongIdentity } from "./types.ts";
+
+export { DataPresent, foundFromSnapshot } from "./founding.ts";
 
 /** There is no data of a node where some is needed. */
 export class NoData extends Error {
   override readonly name = "NoData";
-}
-
-/** There is data where none may be. */
-export class DataPresent extends Error {
-  override readonly name = "DataPresent";
 }
 
 /** What a data directory holds. */
@@ -115,91 +106,6 @@ export async function describeData(
       damage,
     });
   });
-}
-
-/**
- * Makes a new data directory whose state is a snapshot: the log begins behind it, its configuration is
- * the founders', its term the snapshot's. When it fails, it leaves nothing behind; what a crash leaves
- * holds no data, and is overwritten by the next attempt.
- *
- * @throws {DataPresent} if the directory holds data.
- * @throws {RangeError} if there is no chunk, or one is empty or too large.
- * @throws {StorageFull} and whatever `chunks` throws.
- */
-export async function foundFromSnapshot(options: {
-  readonly directory: string;
-  readonly identity: Identity;
-  readonly meta: SnapshotMeta;
-  readonly chunks: AsyncIterable<Uint8Array>;
-  readonly group?: GroupId;
-}): Promise<SnapshotInfo> {
-  const { directory, identity, meta, chunks, group = GROUP_DEFAULT } = options;
-  await removeUnfinished(directory, group);
-  const isNew = !await exists(directory);
-  const disk = diskAt(directory, group, 0);
-  const opened: Deno.Kv[] = [];
-  try {
-    const chunkKv = await disk.openChunkKv!();
-    opened.push(chunkKv);
-    const end = await writeChunks(chunkKv, new LogKeys(group), chunks);
-    const info = { meta, id: snapshotId(end), chunks: end.chunks, bytes: end.bytes };
-    const kv = await disk.openKv();
-    opened.push(kv);
-    await writeFounded(kv, new LogKeys(group), identity, info);
-    return info;
-  } catch (error) {
-    for (const kv of opened.splice(0)) kv.close();
-    await removeFiles(directory);
-    if (isNew && await exists(directory)) await Deno.remove(directory);
-    throw storageError(error, "write the data");
-  } finally {
-    for (const kv of opened) kv.close();
-  }
-}
-
-/** The serial number and boot number of a directory that is founded. */
-const FIRST = 1;
-
-async function writeChunks(
-  kv: Deno.Kv,
-  keys: LogKeys,
-  chunks: AsyncIterable<Uint8Array>,
-): Promise<ChunkEnd> {
-  const file = await ChunkFile.take(kv, keys, FIRST);
-  let end = CHUNKS_NONE;
-  for await (const chunk of chunks) {
-    assertChunkSize(chunk);
-    await file.put(FIRST, end.chunks, encodeChunk(FIRST, end, chunk));
-    end = endAfter(end, chunk);
-  }
-  if (end.chunks === 0) throw new RangeError("Cannot found from a snapshot: it has no chunk");
-  return end;
-}
-
-/** One atomic: before it the directory holds no data, after it all of it. */
-async function writeFounded(
-  kv: Deno.Kv,
-  keys: LogKeys,
-  identity: Identity,
-  info: SnapshotInfo,
-): Promise<void> {
-  const { index, term } = info.meta;
-  const base = epochBase(0, index, term);
-  // Commit 0, for which there need be no mark: the first opening makes one.
-  const state: StateRecord = {
-    ...STATE_EMPTY,
-    hardState: { term, vote: null, commit: index },
-    base,
-    end: base,
-  };
-  const result = await kv.atomic()
-    .check({ key: keys.boot, versionstamp: null })
-    .set(keys.boot, encodeBoot(FIRST))
-    .set(keys.identity, encodeIdentity(identity))
-    .set(keys.snapshot, encodeStored({ serial: FIRST, info }))
-    .set(keys.state, encodeState(state))
-    .commit();
-  if (!result.ok) throw new Fenced("Cannot found data: another process opened the directory");
 }
 
 /**
@@ -355,49 +261,4 @@ function latestConfiguration(
   const latest = entries.findLast(({ kind }) => kind === EntryKind.Configuration);
   if (latest !== undefined) return decodeConfiguration(latest.data);
   return snapshot?.meta.configuration ?? null;
-}
-
-/** Removes what an interrupted founding has left. @throws {DataPresent} if there is more. */
-async function removeUnfinished(directory: string, group: GroupId): Promise<void> {
-  const hasLog = await exists(`${directory}/${KV_FILE_NAME}`);
-  if (hasLog) {
-    const keys = new LogKeys(group);
-    const kv = await diskAt(directory, group, 0).openKv();
-    try {
-      const entries = await kv.getMany([keys.boot, keys.identity, keys.state]);
-      if (entries.some(({ value }) => value !== null)) throw present(directory);
-    } catch (error) {
-      throw storageError(error, "look at the data");
-    } finally {
-      kv.close();
-    }
-  }
-  if (await exists(`${directory}/mark.${group}`)) throw present(directory);
-  await removeFiles(directory);
-}
-
-function present(directory: string): DataPresent {
-  return new DataPresent(`Cannot found data in ${directory}: it holds data already`);
-}
-
-async function removeFiles(directory: string): Promise<void> {
-  for (const name of [KV_FILE_NAME, CHUNK_FILE_NAME]) {
-    for (const suffix of ["", "-wal", "-shm", "-journal"]) {
-      try {
-        await Deno.remove(`${directory}/${name}${suffix}`);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
-    }
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

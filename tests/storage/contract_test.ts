@@ -5,5 +5,9 @@
  */
 import { contractSuite } from "./contract.ts";
 import { PLACE_KINDS } from "./places.ts";
+import { snapshotSuite } from "./snapshot_contract.ts";
 
-for (const kind of PLACE_KINDS) contractSuite(kind);
+for (const kind of PLACE_KINDS) {
+  contractSuite(kind);
+  snapshotSuite(kind);
+}

@@ -11,13 +11,23 @@ import {
   type HardState,
   logIndex,
   nodeId,
+  type SnapshotInfo,
+  type SnapshotMeta,
   term,
 } from "../../raft/types.ts";
 import { type Disk, diskAt } from "../../storage/disk.ts";
 import { KvLogStore } from "../../storage/kv_log_store.ts";
 import { ATOMIC_LIMITS, type AtomicLimits } from "../../storage/limits.ts";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
-import type { Identity, LogBatch, LogStore, Recovery } from "../../storage/types.ts";
+import { CHUNKS_NONE, endAfter, snapshotId } from "../../storage/chunk_codec.ts";
+import type {
+  Identity,
+  LogBatch,
+  LogStore,
+  Recovery,
+  SnapshotReceiver,
+  SnapshotWriter,
+} from "../../storage/types.ts";
 
 export const IDENTITY: Identity = { clusterId: "a cluster", nodeId: "n1" };
 export const OWNER = { group: GROUP_DEFAULT, identity: IDENTITY };
@@ -161,6 +171,69 @@ export function batch(
     truncateFrom: given.truncateFrom === undefined ? null : logIndex(given.truncateFrom),
     entries: given.entries ?? [],
   };
+}
+
+/** What a snapshot at `index` says, in a cluster of three. */
+export function snapshotMeta(index: number, termOf = 1): SnapshotMeta {
+  const ids = ["n1", "n2", "n3"].map(nodeId);
+  return {
+    index: logIndex(index),
+    term: term(termOf),
+    timeMs: 1_700_000_000_000 + index,
+    configuration: {
+      voters: ids,
+      votersOutgoing: [],
+      learners: [],
+      promoting: [],
+      addresses: ids.map((id, i) => ({
+        id,
+        url: `http://127.0.0.1:800${i}`,
+        peer: `127.0.0.1:900${i}`,
+      })),
+    },
+  };
+}
+
+/** `count` chunks that `seed` determines. */
+export function chunks(count: number, seed = 1, bytes = 500): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => new Uint8Array(bytes + i).fill(seed * 17 + i));
+}
+
+/** Takes a snapshot of these chunks. */
+export async function snapshotted(
+  store: LogStore,
+  meta: SnapshotMeta,
+  contents: readonly Uint8Array[],
+  compactTo: number = meta.index,
+): ReturnType<SnapshotWriter["finish"]> {
+  const writer = await store.snapshots.create(meta);
+  for (const chunk of contents) await writer.add(chunk);
+  return await writer.finish(logIndex(compactTo));
+}
+
+/** Receives a snapshot of these chunks, from where it stood; all of them unless `upTo` says how many. */
+export async function received(
+  store: LogStore,
+  info: SnapshotInfo,
+  contents: readonly Uint8Array[],
+  upTo = contents.length,
+): Promise<SnapshotReceiver> {
+  const receiver = await store.snapshots.receive(info);
+  for (let i = receiver.next; i < upTo; i++) await receiver.add(i, contents[i]);
+  return receiver;
+}
+
+/** What a snapshot of these chunks at this place is called. */
+export function infoOf(meta: SnapshotMeta, contents: readonly Uint8Array[]): SnapshotInfo {
+  const end = contents.reduce(endAfter, CHUNKS_NONE);
+  return { meta, id: snapshotId(end), chunks: end.chunks, bytes: end.bytes };
+}
+
+/** All chunks of a snapshot, read back. */
+export async function readAll(store: LogStore, info: SnapshotInfo): Promise<Uint8Array[]> {
+  const found: Uint8Array[] = [];
+  for (let i = 0; i < info.chunks; i++) found.push(await store.snapshots.read(info, i));
+  return found;
 }
 
 /** What the opening of a log finds that was never compacted. */
