@@ -17,6 +17,7 @@ import {
   SNAPSHOT_WINDOW,
 } from "./limits_replica.ts";
 import type { State } from "./replica_state.ts";
+import type { Core } from "../raft/core.ts";
 import type { SnapshotReply } from "../raft/message.ts";
 import type { NodeId, SnapshotInfo } from "../raft/types.ts";
 import { CorruptSnapshot } from "../storage/types.ts";
@@ -90,9 +91,7 @@ export class SnapshotSending {
     if (this.#transfers.size === 0) return;
     const { core } = state;
     for (const transfer of this.#transfers.values()) {
-      const peer = core.progress.get(transfer.to);
-      const isSilent = core.ticks - transfer.heardTick >= SNAPSHOT_GIVE_UP_TICKS;
-      if (core.role !== "leader" || peer === undefined || !peer.paused || isSilent) {
+      if (!isOfUse(core, transfer)) {
         this.#end(state, transfer);
         continue;
       }
@@ -177,4 +176,14 @@ export class SnapshotSending {
     this.#transfers.delete(transfer.to);
     state.log.snapshots.release(transfer.info);
   }
+}
+
+/**
+ * Not once the follower has caught up, or is gone, or has been silent for long; and not if the log no
+ * longer has what follows the snapshot: then a newer one must be sent.
+ */
+function isOfUse(core: Core, { to, info, heardTick }: Transfer): boolean {
+  const isPaused = core.role === "leader" && core.progress.get(to)?.paused === true;
+  return isPaused && info.meta.index >= core.log.baseIndex &&
+    core.ticks - heardTick < SNAPSHOT_GIVE_UP_TICKS;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Node, type NodeEvent, startNode } from "../../actors/node.ts";
+import { type Node, type NodeEvent, type NodeOptions, startNode } from "../../actors/node.ts";
 import { type ClusterService, type KvService, LINEARIZABLE } from "../../actors/service.ts";
 import { type VirtualEnv, virtualEnv } from "../../actors/virtual_env.ts";
 import { addressOf } from "./addresses.ts";
@@ -21,6 +21,9 @@ export const CLUSTER_ID = "00000000-0000-4000-8000-000000000000";
 const CONDITION_MS = 30_000;
 const STEP_MS = 10;
 
+/** What all nodes of a cluster are started with. */
+export type ClusterOptions = Pick<NodeOptions, "snapshots" | "hashCheckMs">;
+
 export class VirtualCluster {
   readonly env: VirtualEnv;
   readonly network: MemoryNetwork;
@@ -33,8 +36,10 @@ export class VirtualCluster {
   readonly #crashed: Node[] = [];
   readonly #clocks = new Map<string, NodeEnv>();
   readonly #founders: MemberAddress[];
+  readonly #options: ClusterOptions;
 
-  private constructor(size: number, seed: number) {
+  private constructor(size: number, seed: number, options: ClusterOptions) {
+    this.#options = options;
     this.env = virtualEnv(seed);
     this.network = createMemoryNetwork({ env: this.env });
     this.ids = Array.from({ length: size }, (_, i) => `n${i + 1}`);
@@ -47,8 +52,9 @@ export class VirtualCluster {
     size: number,
     seed: number,
     test: (cluster: VirtualCluster) => Promise<void>,
+    options: ClusterOptions = {},
   ): Promise<void> {
-    const cluster = new VirtualCluster(size, seed);
+    const cluster = new VirtualCluster(size, seed, options);
     try {
       for (const id of cluster.ids) cluster.start(id);
       await cluster.ready();
@@ -91,6 +97,7 @@ export class VirtualCluster {
     const disk = this.disks.get(id)!;
     const isFounder = this.#founders.some((founder) => founder.id === id);
     const node = startNode({
+      ...this.#options,
       id: nodeId(id),
       clusterId: CLUSTER_ID,
       founders: isFounder ? this.#founders : [],
@@ -204,17 +211,38 @@ export class VirtualCluster {
 
   #record(id: string, event: NodeEvent): void {
     if (event.type === "runtime" || event.type === "transport") return;
-    const detail = event.type === "role"
-      ? `${event.role} ${event.term} ${event.leader}`
-      : event.type === "fault" || event.type === "ended"
-      ? String(event.error)
-      : "";
-    this.events.push(`${this.env.now()} ${id} ${event.type} ${detail}`.trimEnd());
+    this.events.push(`${this.env.now()} ${id} ${event.type} ${detailOf(event)}`.trimEnd());
   }
 
   async #stopAll(): Promise<void> {
     const nodes = [...this.#nodes.values(), ...this.#crashed];
     await this.settle(Promise.all(nodes.map((node) => node.stop(0))));
+  }
+}
+
+function detailOf(event: NodeEvent): string {
+  switch (event.type) {
+    case "role":
+      return `${event.role} ${event.term} ${event.leader}`;
+    case "fault":
+    case "ended":
+      return String(event.error);
+    case "snapshot-taken":
+      return `${event.index} ${event.bytes} ${event.baseIndex}`;
+    case "snapshot-installed":
+      return `${event.index} ${event.from}`;
+    case "snapshot-failed":
+    case "snapshot-corrupt":
+    case "snapshot-refused":
+      return `${event.index} ${event.error}`;
+    case "quarantined":
+      return event.reason;
+    case "diverged":
+      return `${event.index} ${event.agreed}`;
+    case "disk":
+      return event.full ? "full" : "has room";
+    default:
+      return "";
   }
 }
 
