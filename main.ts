@@ -169,6 +169,7 @@ function logNode(event: NodeEvent): void {
     case "snapshot-taken":
     case "snapshot-failed":
     case "snapshot-corrupt":
+    case "snapshot-receiving":
     case "snapshot-installed":
     case "snapshot-refused":
       return logSnapshot(event);
@@ -190,6 +191,10 @@ function logSnapshot(event: Extract<NodeEvent, { type: `snapshot-${string}` }>):
       return log("warn", `cannot write ${at}: ${describe(event.error)}`);
     case "snapshot-corrupt":
       return log("error", `${at} does not read back: ${describe(event.error)}`);
+    case "snapshot-receiving": {
+      const { from, received, chunks } = event;
+      return log("info", `receiving ${at} from ${from}: ${received} of ${chunks} chunks are here`);
+    }
     case "snapshot-installed":
       return log("info", `installed ${at}, from ${event.from}`);
     case "snapshot-refused":

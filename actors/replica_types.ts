@@ -97,6 +97,15 @@ export type ReplicaEvent =
   | { readonly type: "snapshot-failed"; readonly index: LogIndex; readonly error: unknown }
   /** The current snapshot does not read back; another is taken in its place. */
   | { readonly type: "snapshot-corrupt"; readonly index: LogIndex; readonly error: unknown }
+  /** The first chunk of it in this life of the replica; a transfer that goes on has more than one by now. */
+  | {
+    readonly type: "snapshot-receiving";
+    readonly index: LogIndex;
+    readonly from: NodeId;
+    /** Chunks that are here, and how many there will be. */
+    readonly received: number;
+    readonly chunks: number;
+  }
   /** A leader's snapshot took the place of this replica's log and state. */
   | { readonly type: "snapshot-installed"; readonly index: LogIndex; readonly from: NodeId }
   /** A leader's snapshot proved corrupt when it was here; it is fetched anew. */

@@ -41,6 +41,8 @@ export class SnapshotReceiving {
   #isKeeping = false;
   #complete: Complete | null = null;
   #isBuilding = false;
+  /** The snapshot whose arrival was told. */
+  #toldId: string | null = null;
   /** Snapshots in a row that proved corrupt; and until when no more is taken, on the monotonic clock. */
   #refusals = 0;
   #notBeforeMs = -Infinity;
@@ -131,7 +133,13 @@ export class SnapshotReceiving {
   }
 
   #kept(state: State, from: NodeId, receiver: SnapshotReceiver): void {
-    this.#reply(state, from, receiver.info, receiver.next);
+    const { info, next } = receiver;
+    this.#reply(state, from, info, next);
+    if (this.#toldId !== info.id) {
+      this.#toldId = info.id;
+      const { meta: { index }, chunks } = info;
+      state.options.onEvent({ type: "snapshot-receiving", index, from, received: next, chunks });
+    }
     if (this.#complete?.receiver !== receiver || this.#isBuilding) return;
     this.#isBuilding = true;
     void state.background.start(() => this.#build(state, from, receiver));

@@ -7,7 +7,8 @@
  * @module
  */
 import { NODE_ENTRY, nodeCommand } from "../../cli/node_command.ts";
-import { founderConfig, type NodeConfig } from "../../cli/config.ts";
+import { signalChild } from "../../cli/signals.ts";
+import { founderConfig, type NodeConfig, type SnapshotSettings } from "../../cli/config.ts";
 
 /** How long a condition may take before the test fails, unless told otherwise. */
 const CONDITION_MS = 15_000;
@@ -19,9 +20,11 @@ const REQUEST_MS = 8000;
 export interface ReplicaView {
   readonly role: string;
   readonly term: number;
+  readonly firstIndex: number;
   readonly lastIndex: number;
   readonly commitIndex: number;
   readonly appliedIndex: number;
+  readonly snapshotIndex: number;
   readonly stateHash: { readonly index: number; readonly hash: string };
 }
 
@@ -29,6 +32,7 @@ export interface ClusterView {
   readonly node: string;
   readonly leader: string | null;
   readonly term: number;
+  readonly members: readonly { readonly id: string; readonly role: string }[];
   readonly replicas: readonly ReplicaView[];
 }
 
@@ -98,6 +102,7 @@ export class NodeProcess {
 
   start(): void {
     if (this.#child !== null) throw new Error(`${this.id} runs already`);
+    Deno.mkdirSync(this.config.data, { recursive: true });
     const child = nodeCommand(this.config, NODE_ENTRY, "piped").spawn();
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
@@ -111,7 +116,7 @@ export class NodeProcess {
 
   signal(signal: Deno.Signal): void {
     if (this.#child === null) throw new Error(`${this.id} does not run`);
-    this.#child.kill(signal);
+    signalChild(this.#child, signal);
   }
 
   /** Sends the signal and waits for the end of the process. */
@@ -167,11 +172,12 @@ export class NodeProcess {
 
 /** A cluster of real processes on free ports, with its data in a temporary directory. */
 export class ProcessCluster {
-  readonly nodes: readonly NodeProcess[];
   readonly directory: string;
+  readonly #nodes: NodeProcess[];
+  readonly #removed = new Set<string>();
 
-  private constructor(nodes: readonly NodeProcess[], directory: string) {
-    this.nodes = nodes;
+  private constructor(nodes: NodeProcess[], directory: string) {
+    this.#nodes = nodes;
     this.directory = directory;
   }
 
@@ -179,6 +185,7 @@ export class ProcessCluster {
   static async run(
     size: number,
     test: (cluster: ProcessCluster) => Promise<void>,
+    snapshots?: SnapshotSettings,
   ): Promise<void> {
     const directory = await Deno.makeTempDir({ prefix: "kvorum-test-" });
     const ports = freePorts(size * 2);
@@ -198,7 +205,7 @@ export class ProcessCluster {
         data: `${directory}/${peer.id}`,
         peers,
         clusterId,
-      }))
+      }, snapshots))
     );
     const cluster = new ProcessCluster(nodes, directory);
     try {
@@ -206,10 +213,10 @@ export class ProcessCluster {
       await cluster.ready();
       await test(cluster);
     } catch (error) {
-      for (const node of nodes) console.error(`--- log of ${node.id}\n${node.log}`);
+      for (const node of cluster.nodes) console.error(`--- log of ${node.id}\n${node.log}`);
       throw error;
     } finally {
-      await Promise.all(nodes.filter((node) => node.isRunning).map((node) => node.end()));
+      await Promise.all(cluster.running.map((node) => node.end()));
       await Deno.remove(directory, { recursive: true });
     }
   }
@@ -234,8 +241,49 @@ export class ProcessCluster {
     }
   }
 
+  /** All nodes that ever were, in the order in which they came. */
+  get nodes(): readonly NodeProcess[] {
+    return this.#nodes;
+  }
+
   get running(): NodeProcess[] {
-    return this.nodes.filter((node) => node.isRunning);
+    return this.#nodes.filter((node) => node.isRunning);
+  }
+
+  /** The running nodes that nobody has removed. */
+  get members(): NodeProcess[] {
+    return this.running.filter((node) => !this.#removed.has(node.id));
+  }
+
+  /** Notes that the cluster was asked to remove the node. */
+  forget(id: string): void {
+    this.#removed.add(id);
+  }
+
+  /** Starts a node that joins the cluster, on the ports of a former one of this id if there was one. */
+  join(id: string, replaces: string | null = null): NodeProcess {
+    const [{ config: founder }] = this.#nodes;
+    const former = this.#nodes.findIndex((node) => node.id === id);
+    const [port, peerPort] = former < 0
+      ? freePorts(2)
+      : [this.#nodes[former].config.port, this.#nodes[former].config.peerPort];
+    const { host } = founder;
+    const node = new NodeProcess({
+      ...founder,
+      id,
+      port,
+      peerPort,
+      data: `${this.directory}/${id}`,
+      self: { id, peerHost: host, peerPort, url: `http://${host}:${port}` },
+      peers: [],
+      joining: { urls: this.members.map((member) => member.url), role: "voter", replaces },
+      peerHosts: [host],
+    });
+    if (former < 0) this.#nodes.push(node);
+    else this.#nodes[former] = node;
+    this.#removed.delete(id);
+    node.start();
+    return node;
   }
 
   /** Waits until every running node is ready. */
@@ -262,10 +310,10 @@ export class ProcessCluster {
     });
   }
 
-  /** Waits until every running node reports one state hash at one index, and gives it. */
-  async agreedHash(): Promise<string> {
-    return await eventually("all running nodes have one state hash at one index", async () => {
-      const views = await Promise.all(this.running.map((node) => node.view()));
+  /** Waits until all of `among` report one state hash at one index, and gives it. */
+  async agreedHash(among: readonly NodeProcess[] = this.running): Promise<string> {
+    return await eventually("all nodes have one state hash at one index", async () => {
+      const views = await Promise.all(among.map((node) => node.view()));
       const hashes = views.map(({ replicas: [replica] }) =>
         `${replica.stateHash.index}:${replica.stateHash.hash}`
       );

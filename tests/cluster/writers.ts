@@ -113,6 +113,7 @@ export async function keyedWriter(
     let endMs = Infinity;
     for (let tries = 0; status !== 200 && performance.now() < endMs; tries++) {
       const asked = nodes();
+      if (asked.length === 0) throw new Error("there is nobody left to write to");
       const isNewRound = tries > 0 && tries % asked.length === 0;
       if (isNewRound) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       status = await increment(asked[(first + tries) % asked.length], key, idempotencyKey);
