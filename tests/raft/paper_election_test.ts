@@ -328,6 +328,8 @@ Deno.test("step() keeps its vote over a restart (5.2, bug 1)", () => {
     seed: 2,
     damaged: false,
   });
+  // It first keeps still for an election timeout, as it may have heard a leader before.
+  tick(restarted, restarted.limits.electionTicks);
   assertEquals(hear(restarted, C, voteRequest({ term: t(2) })), [
     { type: "send", to: C, message: voteReply({ term: t(2), granted: false }), early: false },
   ]);

@@ -22,6 +22,7 @@ import {
   only,
   propose,
   sent,
+  snapshotInfo,
   start,
   t,
   take,
@@ -120,21 +121,38 @@ Deno.test("step() counts what a new leader inherits as uncommitted", () => {
 
 // What the core lets in.
 
-const MESSAGES: Message[] = [
-  voteRequest({ term: t(9), lastTerm: t(8), lastIndex: i(9) }),
+const OF_MEMBERS: Message[] = [
   voteReply({ term: t(9), granted: false }),
-  appendRequest({ term: t(9), entries: entriesOf([9]) }),
   appendReply({ term: t(9) }),
   { type: "forward", term: t(9), commands: [bytes(1)] },
   { type: "read-request", term: t(9), id: 1, lease: false },
   { type: "read-reply", term: t(9), id: 1, granted: true, index: i(1) },
+  { type: "snapshot-reply", term: t(9), id: "00000000000000aa", index: i(1), next: 1 },
 ];
 
-for (const message of MESSAGES) {
+/** What also a leader or a candidate sends whom this node does not know yet (thesis 4.2.2). */
+const OF_ANYBODY: Message[] = [
+  voteRequest({ term: t(9), lastTerm: t(8), lastIndex: i(9) }),
+  appendRequest({ term: t(9), entries: entriesOf([9]) }),
+  { type: "timeout-now", term: t(9) },
+  { type: "snapshot-chunk", term: t(9), info: snapshotInfo(), chunk: 0, data: bytes(1) },
+];
+
+for (const message of OF_MEMBERS) {
   Deno.test(`step() ignores a ${message.type} from strangers and from itself`, () => {
     const core = start({ term: 1 });
     for (const from of [nodeId("stranger"), A]) assertEquals(hear(core, from, message), []);
     assertEquals(core.term, 1);
+  });
+}
+
+for (const message of OF_ANYBODY) {
+  Deno.test(`step() hears a ${message.type} from strangers, but not from itself (thesis 4.2.2)`, () => {
+    const core = start({ term: 1 });
+    assertEquals(hear(core, A, message), []);
+    assertEquals(core.term, 1);
+    hear(core, nodeId("stranger"), message);
+    assertEquals(core.term >= 9, true);
   });
 }
 
