@@ -26,7 +26,9 @@ import {
   snapshotMeta,
   step,
 } from "../../raft/mod.ts";
+import { isMember } from "../../raft/quorum.ts";
 import { createRandom, drawBelow } from "../../raft/random.ts";
+import { drawRequest, joinerOf } from "./harness_churn.ts";
 import {
   type Applied,
   applyEntry,
@@ -41,24 +43,11 @@ import {
   storeSnapshot,
   verifyIncoming,
 } from "./harness_disk.ts";
-import { Network, type NetworkFaults, type Packet } from "./harness_network.ts";
+import { Network, type Packet } from "./harness_network.ts";
+import type { Schedule } from "./harness_schedule.ts";
 import { SnapshotShell } from "./harness_snapshots.ts";
 import { Clocks } from "./harness_time.ts";
 import { Oracle } from "./oracle.ts";
-
-/** A schedule is data, so that a failing one can be kept and made smaller. Rates are in percent. */
-export interface Schedule extends NetworkFaults {
-  readonly seed: number;
-  readonly nodes: number;
-  readonly actions: number;
-  /** Inputs in one turn; 1 shows bugs that larger batches hide. */
-  readonly turnInputsMax: number;
-  readonly crashes: boolean;
-  readonly partitions: boolean;
-  readonly damage: boolean;
-  readonly snapshots: boolean;
-  readonly transfers: boolean;
-}
 
 interface Node {
   readonly id: NodeId;
@@ -68,8 +57,8 @@ interface Node {
   applied: Applied;
   shell: SnapshotShell;
   inbox: Input[];
-  readsNext: number;
-  transfersNext: number;
+  /** Names reads, changes and transfers, over all its lives. */
+  idNext: number;
 }
 
 /** Small windows, so that they fill; the timeouts are those of a replica. */
@@ -79,6 +68,7 @@ export class Cluster {
   readonly oracle: Oracle;
   readonly #clocks: Clocks;
   readonly nodes: Node[] = [];
+  readonly #founders: readonly NodeId[];
   readonly #random;
   readonly #schedule: Schedule;
   readonly #network: Network;
@@ -88,26 +78,26 @@ export class Cluster {
     this.#schedule = schedule;
     this.#random = createRandom(schedule.seed);
     this.#network = new Network(schedule, (bound) => this.#below(bound));
-    for (let n = 0; n < schedule.nodes; n++) {
-      this.nodes.push(this.#createNode(nodeId(`n${n + 1}`)));
-    }
-    this.oracle = new Oracle(schedule.nodes, !schedule.damage);
+    for (let n = 0; n < schedule.nodes; n++) this.#createNode(nodeId(`n${n + 1}`));
+    this.#founders = this.nodes.map(({ id }) => id);
+    this.oracle = new Oracle(!schedule.damage);
     this.#clocks = new Clocks(this.oracle);
     for (const node of this.nodes) this.#start(node);
   }
 
   #createNode(id: NodeId): Node {
     const disk = emptyDisk();
-    return {
+    const node = {
       id,
       disk,
       core: null,
       applied: NOTHING_APPLIED,
       shell: this.#createShell(id, disk),
       inbox: [],
-      readsNext: 1,
-      transfersNext: 1,
+      idNext: 1,
     };
+    this.nodes.push(node);
+    return node;
   }
 
   #createShell(id: NodeId, disk: Disk): SnapshotShell {
@@ -125,7 +115,10 @@ export class Cluster {
   /** Ends all faults, starts who is down, and lets `ticks` pass in which every message arrives in order. */
   heal(ticks: number): void {
     this.#network.heal();
-    for (const node of this.nodes) if (node.core === null) this.#start(node);
+    for (const node of this.nodes) {
+      if (node.core === null) this.#start(node);
+      node.inbox.push({ type: "stand", standing: true });
+    }
     for (let n = 0; n < ticks; n++) {
       this.#clocks.pass(1);
       for (const node of this.nodes) node.inbox.push({ type: "tick", timeMs: 0 });
@@ -145,12 +138,18 @@ export class Cluster {
     throw new Error("Cannot settle: messages keep coming without any tick");
   }
 
-  /** The leaders, and the one whose term is highest. */
+  /** The one that leads. */
   leader(): Core {
     const leaders = this.nodes.flatMap(({ core }) => core?.role === "leader" ? [core] : []);
     if (leaders.length === 1) return leaders[0];
     const states = this.nodes.map(({ core }) => `${core?.id} ${core?.role} ${core?.term}`);
     throw new Error(`Cannot name the leader of: ${states.join(", ")}`);
+  }
+
+  /** The nodes of the leader's configuration. */
+  members(): Node[] {
+    const { configuration } = this.leader();
+    return this.nodes.filter(({ id }) => isMember(configuration, id));
   }
 
   propose(node: Node, count: number): void {
@@ -165,7 +164,7 @@ export class Cluster {
 
   /** A read, by the leader's lease if `lease` is true and the leader has one. */
   read(node: Node, lease = false): void {
-    const id = node.readsNext++;
+    const id = node.idNext++;
     this.oracle.readAsked(node.id, id);
     if (lease && node.core !== null && this.#clocks.holdsLease(node.core)) {
       this.oracle.marks.leaseReads++;
@@ -185,25 +184,23 @@ export class Cluster {
 
   #act(): void {
     const node = this.nodes[this.#below(this.nodes.length)];
-    const draw = this.#below(1_030);
+    const draw = this.#below(this.#schedule.churn ? 1_040 : 1_030);
     if (draw < 400) this.#turn(node, this.#schedule.turnInputsMax, this.#schedule.crashes);
     else if (draw < 720) this.#deliverSome();
     else if (draw < 900) this.#push(node, { type: "tick", timeMs: this.#below(1_000) });
-    else if (draw < 950) this.#proposeSome(node);
-    else if (draw < 980) this.#readSome(node);
+    else if (draw < 980) this.#askSome(node, draw >= 950);
     else if (draw < 990) this.#partitionSome();
+    else if (draw >= 1_030) this.#operate(node);
     else if (draw >= 1_005) this.#snapshotSome(node);
     else if (draw >= 1_000) this.#transferSome(node);
     else if (node.core === null) this.#start(node);
     else if (this.#schedule.crashes && draw < 993) this.#crash(node);
   }
 
-  #proposeSome(node: Node): void {
-    if (node.core !== null) this.propose(node, 1 + this.#below(this.#schedule.turnInputsMax));
-  }
-
-  #readSome(node: Node): void {
-    if (node.core !== null) this.read(node, this.#happens(50));
+  #askSome(node: Node, reads: boolean): void {
+    if (node.core === null) return;
+    if (reads) this.read(node, this.#happens(50));
+    else this.propose(node, 1 + this.#below(this.#schedule.turnInputsMax));
   }
 
   /** Takes a snapshot of what is applied, and cuts the log off at it or anywhere before. */
@@ -226,7 +223,22 @@ export class Cluster {
 
   #transferSome(node: Node): void {
     if (!this.#schedule.transfers || node.core?.role !== "leader") return;
-    this.#push(node, { type: "transfer", id: node.transfersNext++, to: null, timeMs: 0 });
+    const id = node.idNext++;
+    this.oracle.members.transferAsked(node.id, id);
+    node.inbox.push({ type: "transfer", id, to: null, timeMs: 0 });
+  }
+
+  /** Asks a leader, if there is one. */
+  #operate(any: Node): void {
+    const node = this.nodes.find(({ core }) => core?.role === "leader") ?? any;
+    if (node.core === null) return;
+    const ids = this.nodes.map(({ id }) => id);
+    const id = node.idNext++;
+    const input = drawRequest((bound) => this.#below(bound), id, node.core.configuration, ids);
+    if (input.type === "transfer") this.oracle.members.transferAsked(node.id, id);
+    const joiner = joinerOf(input);
+    if (joiner !== null && !ids.includes(joiner)) this.#start(this.#createNode(joiner));
+    this.#push(node, input);
   }
 
   #partitionSome(): void {
@@ -353,7 +365,7 @@ export class Cluster {
     node.core = createCore({
       ...LIMITS,
       id: node.id,
-      configuration: configurationOf(this.nodes.map(({ id }) => id)),
+      configuration: configurationOf(this.#founders.includes(node.id) ? this.#founders : []),
       hardState: disk.hardState,
       log: disk,
       snapshot: disk.snapshot?.info ?? null,

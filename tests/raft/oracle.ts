@@ -16,6 +16,7 @@ import {
   term,
 } from "../../raft/mod.ts";
 import type { Applied, Disk } from "./harness_disk.ts";
+import { MembersOracle, NO_MEMBER_MARKS } from "./oracle_members.ts";
 
 interface Seen {
   term: Term;
@@ -29,6 +30,7 @@ interface Leadership {
 
 /** How often something happened that a run should have met. */
 export const NO_MARKS = {
+  ...NO_MEMBER_MARKS,
   leaders: 0,
   truncations: 0,
   reads: 0,
@@ -46,7 +48,6 @@ export class SafetyError extends Error {
 }
 
 export class Oracle {
-  readonly #nodes: number;
   readonly #countsCopies: boolean;
   readonly #leaderships = new Map<Term, Leadership>();
   readonly #leading = new Map<NodeId, Core>();
@@ -63,10 +64,10 @@ export class Oracle {
   readonly #votes = new Map<string, NodeId>();
   readonly #reads = new Map<string, number>();
   readonly marks = { ...NO_MARKS };
+  readonly members = new MembersOracle(this.marks);
 
   /** `countsCopies`: whether a committed entry must lie on a quorum of disks (not if disks lose data). */
-  constructor(nodes: number, countsCopies: boolean) {
-    this.#nodes = nodes;
+  constructor(countsCopies: boolean) {
     this.#countsCopies = countsCopies;
   }
 
@@ -83,6 +84,7 @@ export class Oracle {
   crashed(id: NodeId): void {
     this.#seen.delete(id);
     this.#leading.delete(id);
+    this.members.crashed(id);
     this.#forget(id);
     for (const key of this.#reads.keys()) if (key.startsWith(`${id}/`)) this.#reads.delete(key);
   }
@@ -108,6 +110,8 @@ export class Oracle {
       else if (effect.type === "read-refused") this.#reads.delete(`${core.id}/${effect.id}`);
       else if (effect.type === "repaired") this.marks.repairs++;
     }
+    const wrong = this.members.stepped(core, effects);
+    if (wrong !== null) throw new SafetyError(`${wrong}, at ${core.id}`);
     this.#monotonic(core);
     if (core.role === "leader") this.#leads(core);
     else this.#leading.delete(core.id);
@@ -147,7 +151,7 @@ export class Oracle {
       }
       this.committed[index] = entry;
       if (entry.term < core.term) this.marks.oldTermCommits++;
-      if (this.#countsCopies) this.#onQuorum(entry);
+      if (this.#countsCopies) this.#onQuorum(core, entry);
       for (const leader of this.#leading.values()) {
         if (leader.term > core.term) this.#holds(leader, entry);
       }
@@ -155,14 +159,20 @@ export class Oracle {
     this.#seen.get(core.id)!.commitIndex = to;
   }
 
-  #onQuorum(entry: Entry): void {
-    let copies = 0;
-    for (const { entries, baseIndex, snapshot } of this.#disks.values()) {
-      if (entry.index <= (snapshot?.applied.index ?? 0)) copies++;
-      else if (entries[entry.index - baseIndex - 1]?.term === entry.term) copies++;
+  /** Of both halves, where the configuration was joint. */
+  #onQuorum(core: Core, entry: Entry): void {
+    for (const half of this.members.halves(core)) {
+      const holders = half.filter((id) => this.#isDurable(id, entry));
+      if (holders.length > half.length / 2) continue;
+      throw new SafetyError(`Durable on a quorum: ${entry.index} is on ${holders} of ${half}`);
     }
-    if (copies > this.#nodes / 2) return;
-    throw new SafetyError(`Durable on a quorum: entry ${entry.index} has ${copies} copies`);
+  }
+
+  #isDurable(id: NodeId, { index, term }: Entry): boolean {
+    const disk = this.#disks.get(id);
+    if (disk === undefined) return false;
+    if (index <= (disk.snapshot?.applied.index ?? 0)) return true;
+    return disk.entries[index - disk.baseIndex - 1]?.term === term;
   }
 
   #holds(leader: Core, { index, term }: Entry): void {
@@ -249,9 +259,9 @@ export class Oracle {
     this.marks.reads++;
   }
 
-  /** Reads that were asked of living nodes and neither answered nor refused. */
-  get readsOpen(): number {
-    return this.#reads.size;
+  /** Reads and transfers that were asked of living nodes, and neither answered nor refused. */
+  get open(): number {
+    return this.#reads.size + this.members.open;
   }
 }
 
