@@ -244,6 +244,14 @@ Deno.test("step() asks for a snapshot when a follower's log ends before its own 
   assertEquals([probe.prevIndex, probe.prevTerm, probe.entries.length], [5, 1, 3]);
 });
 
+Deno.test("step() takes no old refusal for a lack of what a follower has acknowledged since", () => {
+  const core = lead(start({ base: [5, 1], log: [1, 1], term: 1 }));
+  acknowledge(core, B, i(6));
+  assertEquals(only(tooShort(core, 7, 2), "snapshot-needed"), []);
+  const { paused, next } = core.progress.get(B)!;
+  assertEquals([paused, next], [false, 7]);
+});
+
 Deno.test("step() asks for a snapshot when a follower's log differs where its own begins", () => {
   const core = lead(start({ base: [5, 3], log: [3, 3], term: 3 }));
   const refusal = appendReply({
