@@ -54,7 +54,14 @@ export const rooms: Readonly<Record<string, Room>> = {
   client: { imports: [], importsTypes: [], packages: [] },
   cli: {
     // Speaks HTTP only, but for what is done to a stopped node's data.
-    imports: ["client", "storage/offline.ts", "storage/disk.ts", "kv/backup_file.ts"],
+    imports: [
+      "client",
+      "kv/backup_file.ts",
+      "kv/snapshot_reader.ts",
+      "raft/types.ts",
+      "storage/disk.ts",
+      "storage/offline.ts",
+    ],
     importsTypes: [],
     packages: ["@std/cli", "node"],
   },

@@ -7,7 +7,7 @@
  * @module
  */
 import { UsageError } from "../args.ts";
-import { replaceFile } from "../durable_file.ts";
+import { replaceFile, syncDirectoryOf } from "../durable_file.ts";
 import { CLUSTER_SIZE_MAX } from "../limits.ts";
 
 const CLUSTER_FILE = "cluster.json";
@@ -34,7 +34,7 @@ interface ClusterFile extends Shape {
  * @throws {UsageError} if the directory is somebody else's, or holds a cluster of another shape.
  */
 export function requireOurs(path: string, shape: Shape, fresh: boolean): void {
-  readClusterFile(path, shape, fresh);
+  readClusterFile(path, fresh ? null : shape);
 }
 
 /**
@@ -50,6 +50,18 @@ export function requireEmpty(path: string): void {
       text === null ? names[0] : CLUSTER_FILE
     })`,
   ]);
+}
+
+/** Whether a launcher has put a cluster there. */
+export function isLaunched(path: string): boolean {
+  try {
+    return Deno.statSync(`${path}/${CLUSTER_FILE}`).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
 }
 
 /** A data directory that this launcher has to itself until it closes it. */
@@ -87,7 +99,7 @@ export class DataDirectory implements Disposable {
    * @throws {UsageError} like {@linkcode requireOurs}.
    */
   identify(shape: Shape, fresh: boolean): string {
-    const present = readClusterFile(this.#path, shape, fresh);
+    const present = readClusterFile(this.#path, fresh ? null : shape);
     if (present !== null && !fresh) return present.clusterId;
     const clusterId = crypto.randomUUID();
     // First the new identity: a crash while deleting must not leave some of the old nodes' data
@@ -95,6 +107,17 @@ export class DataDirectory implements Disposable {
     this.found(clusterId, shape);
     if (fresh) this.#deleteNodes();
     return clusterId;
+  }
+
+  /** The shape of the cluster in the directory; null if there is none. @throws {UsageError} */
+  get shape(): Shape | null {
+    return readClusterFile(this.#path, null);
+  }
+
+  /** Makes the directory nobody's: no launcher will start what is in it any more. */
+  abandon(): void {
+    Deno.renameSync(`${this.#path}/${CLUSTER_FILE}`, `${this.#path}/${CLUSTER_FILE}.abandoned`);
+    syncDirectoryOf(`${this.#path}/${CLUSTER_FILE}`);
   }
 
   [Symbol.dispose](): void {
@@ -121,9 +144,10 @@ export class DataDirectory implements Disposable {
 /**
  * Reads `cluster.json`; null if the directory is absent or empty.
  *
+ * @param shape what the cluster in it must be like; null for anything.
  * @throws {UsageError}
  */
-function readClusterFile(path: string, shape: Shape, fresh: boolean): ClusterFile | null {
+function readClusterFile(path: string, shape: Shape | null): ClusterFile | null {
   const { text, names } = readDirectory(path);
   if (text === null) {
     if (names.length === 0) return null;
@@ -138,7 +162,7 @@ function readClusterFile(path: string, shape: Shape, fresh: boolean): ClusterFil
       `cannot use the directory ${path}: its ${CLUSTER_FILE} was not written by this version`,
     ]);
   }
-  if (fresh) return content;
+  if (shape === null) return content;
   if (content.size !== shape.size) {
     throw new UsageError([
       `cannot start ${shape.size} nodes in ${path}: it holds a cluster of ${content.size}; ` +

@@ -11,17 +11,18 @@ import {
   type SnapshotSettings,
 } from "../config.ts";
 import { CLUSTER_SIZE_MAX, PEER_PORT_OFFSET, PORT_MAX, PORTS_BLOCKED } from "../limits.ts";
+import type { Peer } from "../peers.ts";
 import { settings } from "../settings.ts";
+import type { Shape } from "./data_directory.ts";
 
 /** All nodes of a launched cluster are on this machine and reachable from nowhere else. */
 export const CLUSTER_HOST = "127.0.0.1";
 
+/** The HTTP port of `n1`; `n2` has the next, and so on. */
+export const BASE_PORT_DEFAULT = 8001;
+
 /** The command line of the launcher, read. */
-export interface ClusterOptions {
-  /** Nodes, from 1. */
-  readonly size: number;
-  /** The HTTP port of `n1`; `n2` has the next, and so on. */
-  readonly basePort: number;
+export interface ClusterOptions extends Shape {
   /** The directory that holds each node's own. */
   readonly data: string;
   /** Delete what an earlier cluster left in `data`. */
@@ -37,7 +38,7 @@ export const clusterHelp = `Runs a Kvorum cluster on this machine.
 Usage: deno task cluster [flags]
 
   --size N          how many nodes, 1 to ${CLUSTER_SIZE_MAX} (3)
-  --base-port PORT  node i serves clients (HTTP) on PORT+i-1 and its peers on that +${PEER_PORT_OFFSET} (8001)
+  --base-port PORT  node i serves clients (HTTP) on PORT+i-1 and its peers on that +${PEER_PORT_OFFSET} (${BASE_PORT_DEFAULT})
   --data DIR        node i keeps its data in DIR/n<i> (./data)
   --fresh           deletes what an earlier cluster left in DIR, and founds a new one
   --no-restart      leaves a node that died dead
@@ -63,12 +64,32 @@ export function readClusterOptions(args: readonly string[]): ClusterOptions {
     switches: ["fresh", "no-restart"],
   });
   const problems = positionals.map((argument) => `unexpected argument: ${argument}`);
+  const shape = readShape(values, problems);
+  const data = values.get("data") ?? "./data";
+  // Deno's permission flags take a comma as the end of a path.
+  if (data.includes(",")) problems.push(`--data must not contain a comma: ${data}`);
+  const snapshots = readSnapshotSettings(({ flag }) => {
+    const text = values.get(flag);
+    return text === undefined ? null : { text, source: `--${flag}` };
+  }, problems);
+  if (shape === null || problems.length > 0) throw new UsageError(problems);
+  return {
+    ...shape,
+    data,
+    fresh: switches.has("fresh"),
+    restart: !switches.has("no-restart"),
+    snapshots,
+  };
+}
+
+/** Reads `--size` and `--base-port`; null, and sentences in `problems`, if they cannot be. */
+export function readShape(values: ReadonlyMap<string, string>, problems: string[]): Shape | null {
   const sizeText = values.get("size") ?? "3";
   const size = wholeNumber(sizeText, 1, CLUSTER_SIZE_MAX);
   if (size === null) {
     problems.push(`--size must be a whole number from 1 to ${CLUSTER_SIZE_MAX}, not ${sizeText}`);
   }
-  const portText = values.get("base-port") ?? "8001";
+  const portText = values.get("base-port") ?? String(BASE_PORT_DEFAULT);
   const basePortMax = PORT_MAX - PEER_PORT_OFFSET - (size ?? 1) + 1;
   const basePort = wholeNumber(portText, 1, basePortMax);
   if (basePort === null) {
@@ -84,38 +105,27 @@ export function readClusterOptions(args: readonly string[]): ClusterOptions {
       );
     }
   }
-  const data = values.get("data") ?? "./data";
-  // Deno's permission flags take a comma as the end of a path.
-  if (data.includes(",")) problems.push(`--data must not contain a comma: ${data}`);
-  const snapshots = readSnapshotSettings(({ flag }) => {
-    const text = values.get(flag);
-    return text === undefined ? null : { text, source: `--${flag}` };
-  }, problems);
-  if (problems.length > 0 || size === null || basePort === null) throw new UsageError(problems);
-  return {
-    size,
-    basePort,
-    data,
-    fresh: switches.has("fresh"),
-    restart: !switches.has("no-restart"),
-    snapshots,
-  };
+  return size === null || basePort === null ? null : { size, basePort };
+}
+
+/** The members of a launched cluster, `n1` first. */
+export function clusterPeers({ size, basePort }: Shape): Peer[] {
+  return Array.from({ length: size }, (_, i) => ({
+    id: `n${i + 1}`,
+    peerHost: CLUSTER_HOST,
+    peerPort: basePort + i + PEER_PORT_OFFSET,
+    url: `http://${CLUSTER_HOST}:${basePort + i}`,
+  }));
 }
 
 /** The configuration of every node of the cluster, `n1` first. */
 export function clusterMembers(options: ClusterOptions, clusterId: string): NodeConfig[] {
-  const ports = Array.from({ length: options.size }, (_, i) => options.basePort + i);
-  const peers = ports.map((port, i) => ({
-    id: `n${i + 1}`,
-    peerHost: CLUSTER_HOST,
-    peerPort: port + PEER_PORT_OFFSET,
-    url: `http://${CLUSTER_HOST}:${port}`,
-  }));
+  const peers = clusterPeers(options);
   return peers.map((peer, i) =>
     founderConfig({
       id: peer.id,
       host: CLUSTER_HOST,
-      port: ports[i],
+      port: options.basePort + i,
       data: `${options.data}/${peer.id}`,
       peers,
       clusterId,

@@ -5,16 +5,12 @@
  *
  * @module
  */
-import {
-  type BackupHeader,
-  BackupReader,
-  MalformedBackup,
-  UnsupportedBackup,
-} from "../../kv/backup_file.ts";
+import { type BackupHeader, BackupReader } from "../../kv/backup_file.ts";
 import { UsageError } from "../args.ts";
 import { syncDirectoryOf } from "../durable_file.ts";
 import { EXIT_OK } from "../exit_codes.ts";
 import { watchStopSignals } from "../signals.ts";
+import { backupFailure } from "./backup_source.ts";
 import type { ClusterClient } from "./client.ts";
 import type { Command, Context } from "./command.ts";
 import { CommandFailed, messageOf } from "./failure.ts";
@@ -51,7 +47,7 @@ async function backup({ args, client, io, json }: Context): Promise<number> {
     syncDirectoryOf(path);
   } catch (error) {
     removeIfPresent(temporary);
-    throw asFailure(error, path);
+    throw error instanceof UsageError ? error : backupFailure(error, path);
   } finally {
     file.close();
   }
@@ -158,15 +154,4 @@ function removeIfPresent(path: string): void {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-}
-
-function asFailure(error: unknown, path: string): unknown {
-  if (error instanceof UsageError || error instanceof CommandFailed) return error;
-  if (error instanceof MalformedBackup) {
-    return new CommandFailed("malformed-backup", null, error.message);
-  }
-  if (error instanceof UnsupportedBackup) {
-    return new CommandFailed("unsupported-backup", null, error.message);
-  }
-  return new CommandFailed("file-error", null, `cannot write ${path}: ${messageOf(error)}`);
 }

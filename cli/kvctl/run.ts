@@ -15,6 +15,8 @@ import type { Io } from "./io.ts";
 import { deleteCommand, getCommand, putCommand } from "./key_commands.ts";
 import { listCommand } from "./list_command.ts";
 import { membersCommand } from "./members_command.ts";
+import { recoverCommand } from "./recover_command.ts";
+import { restoreCommand } from "./restore_command.ts";
 import { snapshotCommand } from "./snapshot_command.ts";
 import { statusCommand } from "./status_command.ts";
 import { transferCommand } from "./transfer_command.ts";
@@ -31,6 +33,8 @@ const commands: readonly Command[] = [
   transferCommand,
   snapshotCommand,
   backupCommand,
+  restoreCommand,
+  recoverCommand,
 ];
 
 const exitCodesHelp = `Exit codes: ${EXIT_OK} done, ${EXIT_FAILED} failed or no node available,
