@@ -265,3 +265,43 @@ Deno.test("Proposals that is abandoned tells refused from unknown", () => {
   assertInstanceOf(bench.answers[0][1], OutcomeUnknown);
   assertInstanceOf(bench.answers[1][1], Draining);
 });
+
+Deno.test("Proposals proposes again what a snapshot may have overtaken, and takes the session's word for it", () => {
+  const bench = new Bench().open();
+  bench.admit("a");
+  bench.admit("b");
+  const first = bench.take().map(header);
+  bench.proposals.overtaken();
+  assertEquals(bench.take().map(header), first);
+  bench.proposals.applied(101, 1, applied);
+  bench.proposals.applied(101, 2, applied);
+  assertEquals(bench.answers, [["a", applied], ["b", applied]]);
+});
+
+Deno.test("Proposals calls unknown what was overtaken together with its session, and starts the rest over", () => {
+  const bench = new Bench().open();
+  bench.admit("overtaken");
+  bench.take();
+  bench.proposals.overtaken();
+  bench.take();
+  bench.admit("later");
+  bench.take();
+  bench.proposals.applied(101, 1, { status: "session-unknown" });
+  assertEquals(bench.answers.map(([name]) => name), ["overtaken"]);
+  assertInstanceOf(bench.answers[0][1], OutcomeUnknown);
+  const [open] = bench.take();
+  assertEquals(commandKind(open), CommandKind.OpenSession);
+  bench.proposals.sessionOpened(commandSession(open));
+  assertEquals(bench.take().map(header), [[102, 3, 3]]);
+  bench.proposals.applied(102, 3, applied);
+  assertEquals(bench.answers.map(([name]) => name), ["overtaken", "later"]);
+  assertEquals(bench.proposals.size, 0);
+});
+
+Deno.test("Proposals asks for its session again when a snapshot may have overtaken the command that opens it", () => {
+  const bench = new Bench();
+  const [open] = bench.take();
+  assertEquals(bench.take(), []);
+  bench.proposals.overtaken();
+  assertEquals(bench.take(), [open]);
+});

@@ -70,7 +70,7 @@ Deno.test("Turn keeps the newest hard state, and is clean once its batch was tak
 
 Deno.test("Turn holds messages in order until they are taken, once", () => {
   const turn = new Turn();
-  const message = { type: "read-request", term: term(1), id: 1 } as const;
+  const message = { type: "read-request", term: term(1), id: 1, lease: false } as const;
   turn.hold(nodeId("b"), message);
   turn.hold(nodeId("c"), { ...message, id: 2 });
   assertEquals(turn.takeHeld().map((held) => held.to as string), ["b", "c"]);

@@ -119,6 +119,28 @@ Deno.test("restarts older than withinMs are forgotten", async () => {
   await close();
 });
 
+Deno.test("retry restarts without end and costs no budget, after pauses that grow to their maximum", async () => {
+  const { env, system, eventsOf, close } = newWorld();
+  const ref = system.spawn("actor", mortal([]), {
+    supervision: {
+      decide: (error) => String(error).includes("fail") ? "retry" : "restart",
+      restartsMax: 0,
+      backoffMinMs: 10,
+      backoffMaxMs: 80,
+    },
+  });
+  for (let i = 0; i < 20; i++) {
+    ref.tell("fail");
+    await env.advance(100);
+  }
+  assertEquals(system.inspect(ref).phase, "running");
+  const pausesMs = eventsOf("restart").map(({ backoffMs }) => backoffMs);
+  assertEquals(pausesMs.length, 20);
+  assert(pausesMs[0] <= 10 && pausesMs[1] <= 20);
+  assert(pausesMs.slice(3).every((ms) => ms >= 40 && ms <= 80), pausesMs.join());
+  await close();
+});
+
 Deno.test("RestartPolicy doubles the pause up to its maximum, with jitter from half to all of it", () => {
   const rules = { restartsMax: 6, backoffMinMs: 100, backoffMaxMs: 1_000 };
   const pauses = (random: number) => {
