@@ -64,7 +64,7 @@ export const TCP_LIMITS: TcpLimits = {
   handshakesMax: 64,
   backoffMinMs: 50,
   backoffMaxMs: 1000,
-  probeMs: 500,
+  probeMs: 1500,
   silenceMs: 4000,
   writeStallMs: 2000,
 };
