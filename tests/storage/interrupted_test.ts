@@ -6,59 +6,12 @@
  * @module
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Entry, GROUP_DEFAULT } from "../../raft/types.ts";
-import { type Disk, diskAt } from "../../storage/disk.ts";
+import type { Entry } from "../../raft/types.ts";
 import { KvLogStore } from "../../storage/kv_log_store.ts";
 import { ATOMIC_LIMITS, type AtomicLimits } from "../../storage/limits.ts";
 import { Fenced, type LogBatch, type Recovery } from "../../storage/types.ts";
-import { batch, entries, entry, hardState, LIMITS_TINY, OWNER, reread, withKv } from "./places.ts";
-
-/** Where a crash strikes: before or after the given atomic of the batch, from 0. */
-interface Crash {
-  readonly atomic: number;
-  readonly landed: boolean;
-}
-
-/** A disk whose process dies at one of its atomics; until `armed` nothing happens. */
-class MortalDisk implements Disk {
-  readonly #disk: Disk;
-  readonly marks: Disk["marks"];
-  readonly reserve = null;
-  crash: Crash | null = null;
-  atomics = 0;
-
-  constructor(directory: string) {
-    this.#disk = diskAt(directory, GROUP_DEFAULT, 0);
-    this.marks = this.#disk.marks;
-  }
-
-  openChunkKv(): Promise<Deno.Kv> {
-    return this.#disk.openChunkKv!();
-  }
-
-  arm(crash: Crash | null): void {
-    this.crash = crash;
-    this.atomics = 0;
-  }
-
-  async openKv(): Promise<Deno.Kv> {
-    const kv = await this.#disk.openKv();
-    return withKv(kv, {
-      atomic: () => {
-        const atomic = kv.atomic();
-        const commit = atomic.commit.bind(atomic);
-        atomic.commit = async () => {
-          const strikes = this.atomics++ === this.crash?.atomic;
-          if (strikes && !this.crash!.landed) throw new Error("crash before landing");
-          const result = await commit();
-          if (strikes) throw new Error("crash after landing");
-          return result;
-        };
-        return atomic;
-      },
-    });
-  }
-}
+import { type Crash, MortalDisk } from "./mortal_disk.ts";
+import { batch, entries, entry, hardState, LIMITS_TINY, OWNER, reread } from "./places.ts";
 
 interface Case {
   readonly name: string;
@@ -176,14 +129,14 @@ for (const each of CASES) {
     await withCase(each, async (store, disk, old) => {
       disk.arm(null);
       await store.commit(each.split);
-      atomics = disk.atomics;
+      atomics = disk.writes;
       const found = await reread(store);
       assertEquals(found.entries, targetOf(old, each.split));
       assertEquals(found.hardState, each.split.hardState);
     });
     assert(atomics >= each.atomicsMin, `${atomics} atomics`);
     for (let atomic = 0; atomic < atomics; atomic++) {
-      for (const landed of [false, true]) await cutOff(each, { atomic, landed });
+      for (const landed of [false, true]) await cutOff(each, { write: atomic, landed });
     }
   });
 }
@@ -219,10 +172,10 @@ function assertHintHolds({ hardState: { commit }, entries }: Recovery, target: E
 Deno.test("open() removes the parts of a block that never got its head, under its fence", async () => {
   const each = CASES[3];
   await withCase(each, async (store, disk, old) => {
-    disk.arm({ atomic: 2, landed: true });
+    disk.arm({ write: 2, landed: true });
     await assertRejects(() => store.commit(each.split), Error, "crash");
-    // The fence is the first atomic of an opening, the removal the second; somebody comes between.
-    disk.arm({ atomic: 1, landed: false });
+    // The fences are the first atomics of an opening, the removal is the next; it dies before that.
+    disk.arm({ write: 2, landed: false });
     await assertRejects(() => store.open(), Error, "crash");
     disk.arm(null);
     const found = await store.open();
