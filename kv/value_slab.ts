@@ -2,8 +2,8 @@
  * Copies of many small values, side by side in buffers of a few KiB.
  *
  * A buffer of its own costs a value 260 bytes and 0.6 µs, which is most of what restoring a small value
- * takes. A slab lives as long as one of its values does; with values as
- * small as these that can never cost more than what it saves.
+ * takes. A slab lives as long as one of its values does; with values as small as these that can never
+ * cost more than what it saves.
  *
  * @module
  */
