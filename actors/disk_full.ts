@@ -16,6 +16,7 @@ import type { State } from "./replica_state.ts";
 import { CommandKind, commandKind } from "../kv/command.ts";
 import { decodeWrite, MalformedCommand } from "../kv/command_decoder.ts";
 import { isDeleteOnly } from "../kv/validate.ts";
+import type { RaftLog } from "../raft/log.ts";
 import type { AppendRequest, Forward } from "../raft/message.ts";
 import { step } from "../raft/step.ts";
 import { EntryKind } from "../raft/types.ts";
@@ -63,12 +64,12 @@ export class DiskFull {
     return !this.#isFull || snapshotBytes <= DISK_FULL_SNAPSHOT_BYTES_MAX;
   }
 
-  /** An append, cut before the first entry that must not be written here. */
-  admitted(request: AppendRequest): AppendRequest {
+  /** An append, cut before the first entry that is not in the log yet and must not be written here. */
+  admitted(log: RaftLog, request: AppendRequest): AppendRequest {
     if (!this.#isFull) return request;
-    const isRefused = ({ kind, data }: { kind: EntryKind; data: Uint8Array }) =>
-      kind === EntryKind.Command && !freesRoom(data);
-    const end = request.entries.findIndex(isRefused);
+    const end = request.entries.findIndex(({ index, term, kind, data }) =>
+      kind === EntryKind.Command && !freesRoom(data) && !log.matches(index, term)
+    );
     return end < 0 ? request : { ...request, entries: request.entries.slice(0, end) };
   }
 

@@ -162,7 +162,7 @@ function onPeer(
       state.forwards.add(from, state.disk.forwarded(state, message));
       break;
     case "append-request":
-      receive(state, from, state.disk.admitted(message), timeMs);
+      receive(state, from, state.disk.admitted(state.core.log, message), timeMs);
       break;
     default:
       receive(state, from, message, timeMs);

@@ -119,8 +119,9 @@ export class SnapshotReceiving {
       } catch (error) {
         background.check();
         if (error instanceof StorageFull) background.inTurn((state) => state.disk.enter(state));
-        else if (!(error instanceof CorruptSnapshot)) throw error;
-        else background.inTurn((state) => this.#refused(state, from, chunk.info, error));
+        else if (error instanceof CorruptSnapshot) {
+          background.inTurn((state) => this.#refused(state, from, chunk.info, error));
+        } else if (!isGone(error)) throw error;
       }
     }
     this.#isKeeping = false;
@@ -154,12 +155,13 @@ export class SnapshotReceiving {
       background.inTurn(() => this.#built(store));
     } catch (error) {
       background.check();
-      if (!(error instanceof CorruptSnapshot || error instanceof MalformedSnapshot)) throw error;
-      await receiver.discard();
+      const isCorrupt = error instanceof CorruptSnapshot || error instanceof MalformedSnapshot;
+      if (!isCorrupt && !isGone(error)) throw error;
+      if (isCorrupt) await receiver.discard();
       background.inTurn((state) => {
         this.#complete = null;
         this.#isBuilding = false;
-        this.#refused(state, from, info, error);
+        if (isCorrupt) this.#refused(state, from, info, error);
       });
     }
   }
@@ -183,4 +185,9 @@ export class SnapshotReceiving {
   #reply({ core, turn }: State, to: NodeId, { id, meta: { index } }: SnapshotInfo, next: number) {
     turn.hold(to, { type: "snapshot-reply", term: core.term, id, index, next });
   }
+}
+
+/** The replica has come as far by other means meanwhile, and has a snapshot of its own that is as late. */
+function isGone(error: unknown): boolean {
+  return error instanceof RangeError;
 }

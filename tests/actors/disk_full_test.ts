@@ -4,7 +4,12 @@ import { key, put, VirtualCluster, write } from "./virtual_cluster.ts";
 import { eventsOf, load, others, replicaOf, underSeeds, watchChunks } from "./snapshot_world.ts";
 import { StorageExhausted } from "../../actors/outcomes.ts";
 import { RESERVE_RETRY_TICKS, TICK_MS } from "../../actors/limits_replica.ts";
+import { DiskFull } from "../../actors/disk_full.ts";
+import { encodeAtomicWrite } from "../../kv/command.ts";
 import type { AtomicWrite } from "../../kv/types.ts";
+import { RaftLog } from "../../raft/log.ts";
+import type { AppendRequest } from "../../raft/message.ts";
+import { type Entry, EntryKind, logIndex, term } from "../../raft/types.ts";
 import { RESERVE_BYTES } from "../../storage/limits.ts";
 import { StorageFull } from "../../storage/types.ts";
 
@@ -206,4 +211,35 @@ Deno.test("full disk: one that a snapshot's chunk meets first is noticed like an
     enlarge(cluster, "n1");
     await recovered(cluster);
   }, NEVER);
+});
+
+Deno.test("full disk: an append is cut before the first write that the log does not have yet", () => {
+  const entry = (index: number, command: AtomicWrite): Entry => ({
+    term: term(1),
+    index: logIndex(index),
+    timeMs: 0,
+    kind: EntryKind.Command,
+    data: encodeAtomicWrite(command),
+  });
+  const known = [entry(1, put("a", "known")), entry(2, erase("a"))];
+  const log = new RaftLog(known, logIndex(0), term(0));
+  const request = (...entries: Entry[]): AppendRequest => ({
+    type: "append-request",
+    term: term(1),
+    prevIndex: logIndex(0),
+    prevTerm: term(0),
+    commit: logIndex(0),
+    round: 0,
+    stamp: 0,
+    echo: 0,
+    entries,
+  });
+  const later = [entry(3, erase("b")), entry(4, put("b", "new")), entry(5, erase("b"))];
+  const sent = request(...known, ...later);
+  const admitted = new DiskFull(true).admitted(log, sent);
+  assertEquals(admitted.entries, [...known, later[0]]);
+  assertEquals(new DiskFull(false).admitted(log, sent), sent);
+  // What replaces an entry is as new as any.
+  const other = { ...entry(1, put("a", "other")), term: term(2) };
+  assertEquals(new DiskFull(true).admitted(log, request(other)).entries, []);
 });
