@@ -4,6 +4,7 @@ import { NotServing } from "../../actors/outcomes.ts";
 import { LINEARIZABLE } from "../../actors/service.ts";
 import { type VirtualEnv, virtualEnv } from "../../actors/virtual_env.ts";
 import { nodeId } from "../../raft/types.ts";
+import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
 import { CorruptLog, type LogStore } from "../../storage/types.ts";
 import { createMemoryNetwork } from "../../transport/memory.ts";
 import { addressOf } from "./addresses.ts";
@@ -12,12 +13,8 @@ import { put } from "./virtual_cluster.ts";
 /** A node whose log is opened by `open`, and never used. */
 function nodeWith(env: VirtualEnv, open: LogStore["open"]) {
   const network = createMemoryNetwork({ env });
-  const log: LogStore = {
-    open,
-    commit: () => Promise.reject(new Error("the log is not open")),
-    repaired: () => Promise.reject(new Error("the log is not open")),
-    close: () => Promise.resolve(),
-  };
+  const disk = new MemoryDisk();
+  const log = Object.assign(new MemoryLogStore(disk, { clusterId: "c", nodeId: "n1" }), { open });
   return startNode({
     id: nodeId("n1"),
     clusterId: "c",
