@@ -54,7 +54,6 @@ export function follow(core: Core, leader: NodeId): void {
   if (core.leader !== leader) becomeFollower(core, core.term, leader);
   core.leaderHeardTick = core.ticks;
   resetElectionTimer(core);
-  core.leaderHeardTick = core.ticks;
 }
 
 /** Takes in the entries that are new. Only a real conflict truncates: the request may be an old one. */
