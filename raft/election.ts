@@ -82,8 +82,9 @@ function requestVotes(core: Core): void {
 }
 
 export function onVoteRequest(core: Core, from: NodeId, request: VoteRequest): void {
-  // A damaged replica may have acknowledged entries that it no longer sees: it cannot judge logs.
-  if (core.damaged) return;
+  // A damaged replica may have acknowledged entries that it no longer sees: it cannot judge logs. Nor
+  // can one that was told of no member yet; no leader needs its vote before it has the log.
+  if (core.damaged || members(core.configuration).length === 0) return;
   if (!request.transfer && hearsLeader(core)) return;
   const granted = isFree(core, from, request) && isUpToDate(core, request);
   if (!request.pre) {

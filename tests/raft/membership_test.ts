@@ -44,7 +44,9 @@ import {
   sent,
   start,
   t,
+  take,
   tick,
+  voteRequest,
   wholeLog,
 } from "./script.ts";
 
@@ -324,6 +326,10 @@ Deno.test("step() that is out by an entry that may come to nothing still stands 
 Deno.test("step() that was never told of any member never stands (a joiner)", () => {
   const core = start({ configuration: configurationOf([]) });
   assertEquals(tick(core, 200), []);
+  // Nor does it vote: under a wiped disk it may have voted before.
+  for (const pre of [false, true]) {
+    assertEquals(hear(core, B, voteRequest({ term: t(2), pre })), []);
+  }
   // It hears whoever leads, and learns who the members are.
   const grown = membersOf([B, C], { learners: [A] });
   const request = appendRequest({ term: t(3), entries: [configurationEntry(grown, 1, 3)] });
@@ -364,6 +370,57 @@ Deno.test("step() gives up on a removed member that does not answer", () => {
   assertEquals(core.progress.has(D), true);
   tick(core);
   assertEquals(core.progress.has(D), false);
+});
+
+Deno.test("step() waits no longer for one that left because others leave after it", () => {
+  const core = leaderOf(membersOf([A, B, C, D, E]));
+  change(core, remove(D));
+  for (let n = 0; n < 2; n++) replicate(core, B, C);
+  change(core, remove(E));
+  acknowledge(core, D);
+  hear(core, D, appendReply({ term: t(1), index: i(3), stamp: core.ticks + 1 }));
+  tick(core);
+  hear(core, D, appendReply({ term: t(1), index: i(3), stamp: core.ticks }));
+  assertEquals([...core.progress.keys()], [B, C, E]);
+});
+
+Deno.test("step() that takes office feeds who leaves by a change that is not finished", () => {
+  const core = createCore({
+    id: A,
+    configuration: membersOf([A, B, C]),
+    hardState: { term: t(1), vote: null, commit: i(1) },
+    log: wholeLog([
+      configurationEntry(membersOf([A, B], { votersOutgoing: [A, B, C] }), 1, 1),
+      configurationEntry(membersOf([A, B]), 2, 1),
+    ]),
+    snapshot: null,
+    seed: 1,
+    damaged: false,
+  });
+  lead(core);
+  assertEquals([...core.progress.keys()].toSorted(), [B, C]);
+  assertEquals(only(acknowledge(core, C), "commit"), []);
+  assertEquals(only(acknowledge(core, B), "commit").map(({ index }) => index), [3]);
+  tick(core, 2);
+  hear(core, C, appendReply({ term: t(2), index: i(3), stamp: core.ticks }));
+  assertEquals([...core.progress.keys()], [B]);
+});
+
+Deno.test("step() takes a late refusal of one that was added again for what it is", () => {
+  // What it holds is known already; that its log ended before ours begins was true once.
+  const core = leaderOf(membersOf([A, B, C], { learners: [D] }));
+  for (let n = 0; n < 3; n++) propose(core, new Uint8Array(1));
+  replicate(core, B, C);
+  take(core, { type: "compacted", index: i(2) });
+  for (const what of [remove(D), add(D)]) {
+    change(core, what);
+    replicate(core, B, C);
+  }
+  acknowledge(core, D, i(4));
+  const refusal = { success: false, index: i(6), conflictIndex: i(1) };
+  hear(core, D, appendReply({ term: t(1), ...refusal }));
+  const { match, next, paused } = core.progress.get(D)!;
+  assertEquals([match, next, paused], [4, 5, false]);
 });
 
 Deno.test("step() believes nothing that a member said before it was removed and added again", () => {
