@@ -12,7 +12,8 @@ import { hostAndPort, isNodeId, parseOrigin } from "../peers.ts";
 import { formatTable } from "../table.ts";
 import { type Answer, answerJson, CallFailed, jsonCall } from "./client.ts";
 import type { Command, Context } from "./command.ts";
-import { WAIT_DEFAULT_MS, WAIT_POLL_MS } from "./limits.ts";
+import { CommandFailed } from "./failure.ts";
+import { ROUND_MIN_MS, WAIT_DEFAULT_MS, WAIT_POLL_MS } from "./limits.ts";
 import { freshestView, type View } from "./view.ts";
 
 export const membersCommand: Command = {
@@ -82,17 +83,15 @@ async function waitFor({ args, client }: Context, id: string): Promise<View> {
   if (!isNodeId(id)) throw new UsageError([`--wait takes a node's id, not ${JSON.stringify(id)}`]);
   const timeoutMs = args.values.has("timeout") ? client.timeoutMs : WAIT_DEFAULT_MS;
   const endMs = performance.now() + timeoutMs;
-  let why = "";
   for (;;) {
-    const leftMs = endMs - performance.now();
-    if (leftMs <= 0) {
-      throw new CallFailed("not-in-time", null, `${why} after ${timeoutMs} ms`);
-    }
-    const view = await freshestView(client.urls, leftMs);
+    const view = await freshestView(client.urls, endMs - performance.now());
     const role = view.members.find((member) => member.id === id)?.role;
     if (role === "voter" || role === "learner") return view;
-    why = role === undefined ? `${id} is no member yet` : `${id} is still ${role}`;
-    await pause(Math.min(WAIT_POLL_MS, leftMs), new AbortController().signal);
+    await pause(WAIT_POLL_MS, new AbortController().signal);
+    if (endMs - performance.now() < ROUND_MIN_MS) {
+      const why = role === undefined ? `${id} is no member yet` : `${id} is still ${role}`;
+      throw new CommandFailed("not-in-time", null, `${why} after ${timeoutMs} ms`);
+    }
   }
 }
 

@@ -6,9 +6,9 @@
 import { EXIT_FAILED, EXIT_OK } from "../exit_codes.ts";
 import { pause } from "../pause.ts";
 import { formatTable } from "../table.ts";
-import { CallFailed } from "./client.ts";
 import type { Command, Context } from "./command.ts";
-import { VIEW_MS, WAIT_DEFAULT_MS, WAIT_POLL_MS } from "./limits.ts";
+import { CommandFailed } from "./failure.ts";
+import { ROUND_MIN_MS, VIEW_MS, WAIT_DEFAULT_MS, WAIT_POLL_MS } from "./limits.ts";
 import { type Asked, askReady, askView, type View } from "./view.ts";
 
 export const statusCommand: Command = {
@@ -63,18 +63,22 @@ async function status({ args, client, io, json }: Context): Promise<number> {
 async function waitForAll(urls: readonly string[], timeoutMs: number): Promise<NodeStatus[]> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {
-    const leftMs = endMs - performance.now();
-    const askMs = Math.max(1, Math.min(VIEW_MS, leftMs));
+    const askMs = Math.max(1, Math.min(VIEW_MS, endMs - performance.now()));
     const nodes = await askAll(urls, askMs);
     const unready = await Promise.all(nodes.map((node) => whyUnready(node, askMs)));
     const leaders = new Set(nodes.map(({ asked }) => "view" in asked ? asked.view.leader : null));
     const whys = unready.filter((why) => why !== null);
     if (whys.length === 0 && leaders.size === 1 && !leaders.has(null)) return nodes;
-    if (leftMs <= 0) {
+    await pause(WAIT_POLL_MS, new AbortController().signal);
+    // A round that the end cuts short would say less than this one.
+    if (endMs - performance.now() < ROUND_MIN_MS) {
       const why = whys.length > 0 ? whys.join("; ") : "the members do not agree on a leader";
-      throw new CallFailed("not-in-time", null, `not all are ready after ${timeoutMs} ms: ${why}`);
+      throw new CommandFailed(
+        "not-in-time",
+        null,
+        `not all are ready after ${timeoutMs} ms: ${why}`,
+      );
     }
-    await pause(Math.min(WAIT_POLL_MS, leftMs), new AbortController().signal);
   }
 }
 

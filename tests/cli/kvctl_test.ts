@@ -302,6 +302,8 @@ const commandFlags: Readonly<Record<string, readonly string[]>> = {
   transfer: ["to"],
   snapshot: ["all"],
   backup: ["force"],
+  restore: ["data", "size", "base-port", "id", "peers", "cluster-id"],
+  recover: ["force-new-cluster", "data", "node", "peer", "member-url", "yes"],
 };
 
 Deno.test("kvctl explains itself and each command", async () => {

@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { NodeProcess } from "../../cli/cluster/node_process.ts";
-import { clusterMembers } from "../../cli/cluster/options.ts";
+import { clusterMembers, readClusterOptions } from "../../cli/cluster/options.ts";
 import { Output } from "../../cli/cluster/output.ts";
 import { eventually, freeBasePort, isListening, Program, sendSignals } from "./program.ts";
 
@@ -135,7 +135,7 @@ Deno.test("launcher restarts a node that somebody else stopped", async () => {
 Deno.test("launcher says nothing of a node that heard of the end before it did", async () => {
   await using launch = new Launch(1);
   const [config] = clusterMembers(
-    { size: 1, basePort: launch.basePort, data: launch.data, fresh: false, restart: true },
+    readClusterOptions(["--size=1", `--base-port=${launch.basePort}`, `--data=${launch.data}`]),
     crypto.randomUUID(),
   );
   let text = "";
