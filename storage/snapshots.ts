@@ -229,6 +229,7 @@ class Writer implements SnapshotWriter {
   readonly #place: SnapshotPlace;
   readonly #serial: number;
   readonly #meta: SnapshotMeta;
+  readonly #adding = new Set<Promise<void>>();
   #end: ChunkEnd = CHUNKS_NONE;
   #failed = false;
 
@@ -249,10 +250,19 @@ class Writer implements SnapshotWriter {
     const before = this.#end;
     this.#end = endAfter(before, chunk);
     const value = encodeChunk(this.#serial, before, chunk);
-    await this.#guard(() => this.#place.putChunk(this.#serial, before.chunks, value));
+    const adding = this.#guard(() => this.#place.putChunk(this.#serial, before.chunks, value));
+    this.#adding.add(adding);
+    try {
+      await adding;
+    } finally {
+      this.#adding.delete(adding);
+    }
   }
 
   async finish(compactTo: LogIndex): Promise<{ readonly info: SnapshotInfo } & LogBase> {
+    this.#assertUsable();
+    // No chunk may still be on its way to the disk when the switch says that it is there.
+    await Promise.allSettled(this.#adding);
     this.#assertUsable();
     const { chunks, bytes } = this.#end;
     if (chunks === 0) throw new RangeError("Cannot finish snapshot: it has no chunk");

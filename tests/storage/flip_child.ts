@@ -8,8 +8,9 @@
  * @module
  */
 import { equal } from "@std/assert";
-import type { Recovery } from "../../storage/types.ts";
-import { type Flip, FLIP_ENTRIES, FLIP_HARD_STATE } from "./flips.ts";
+import type { SnapshotInfo } from "../../raft/types.ts";
+import { CorruptSnapshot, type LogStore, type Recovery } from "../../storage/types.ts";
+import { type Flip, FLIP_CHUNKS, FLIP_ENTRIES, FLIP_HARD_STATE, FLIP_META } from "./flips.ts";
 import { storeAt } from "./places.ts";
 
 const [directory, start] = Deno.args;
@@ -29,14 +30,33 @@ async function lay(target: string, flip: Flip): Promise<void> {
   }
 }
 
-function judge({ entries, hardState, damage }: Recovery): string {
-  const prefix = equal(entries, FLIP_ENTRIES.slice(0, entries.length));
-  if (!prefix) return "silent: other entries";
+/** Whether all chunks of the snapshot are there; null if one is another. */
+async function judgeChunks(store: LogStore, info: SnapshotInfo): Promise<boolean | null> {
+  for (const [i, chunk] of FLIP_CHUNKS.entries()) {
+    try {
+      if (!equal(await store.snapshots.read(info, i), chunk)) return null;
+    } catch (error) {
+      if (!(error instanceof CorruptSnapshot)) throw error;
+      return false;
+    }
+  }
+  return true;
+}
+
+async function judge(store: LogStore, found: Recovery): Promise<string> {
+  const { baseIndex, entries, snapshot, hardState, damage } = found;
+  const expected = FLIP_ENTRIES.slice(baseIndex);
+  if (!equal(entries, expected.slice(0, entries.length))) return "silent: other entries";
+  if (snapshot !== null && !equal(snapshot.meta, FLIP_META)) return "silent: another snapshot";
+  const readable = snapshot === null ? true : await judgeChunks(store, snapshot);
+  if (readable === null) return "silent: another chunk";
   if (damage !== null) {
     return hardState.term === FLIP_HARD_STATE.term ? "damage" : "silent: an older term";
   }
-  if (entries.length < FLIP_ENTRIES.length) return `silent: ${entries.length} entries`;
-  return equal(hardState, FLIP_HARD_STATE) ? "whole" : "silent: another hard state";
+  if (entries.length < expected.length) return `silent: ${entries.length} entries`;
+  if (!equal(hardState, FLIP_HARD_STATE)) return "silent: another hard state";
+  if (snapshot === null) return "silent: no snapshot";
+  return readable ? "whole" : "refused to read a chunk";
 }
 
 for (let i = Number(start); i < flips.length; i++) {
@@ -45,7 +65,7 @@ for (let i = Number(start); i < flips.length; i++) {
   const store = storeAt(target);
   let outcome: string;
   try {
-    outcome = judge(await store.open());
+    outcome = await judge(store, await store.open());
   } catch (error) {
     outcome = `refused ${(error as Error).name}`;
   } finally {

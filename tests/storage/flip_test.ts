@@ -1,21 +1,29 @@
 /**
- * Flipped bits and cut files: the entries come back whole, or the store refuses or reports damage.
- * Never is the log silently shorter, nor another.
+ * Flipped bits and cut files: entries and snapshot come back whole, or the store refuses or reports
+ * damage. Never is the log silently shorter, nor anything another.
  *
  * @module
  */
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { GROUP_DEFAULT } from "../../raft/types.ts";
-import { KV_FILE_NAME } from "../../storage/disk.ts";
+import { CHUNK_FILE_NAME, KV_FILE_NAME } from "../../storage/disk.ts";
 import { startChild } from "./children.ts";
-import { type Flip, FLIP_COMMIT_ENTRIES, FLIP_ENTRIES, FLIP_HARD_STATE } from "./flips.ts";
-import { batch, storeAt } from "./places.ts";
+import {
+  type Flip,
+  FLIP_CHUNKS,
+  FLIP_COMMIT_ENTRIES,
+  FLIP_COMMITS_BEFORE,
+  FLIP_ENTRIES,
+  FLIP_HARD_STATE,
+  FLIP_META,
+} from "./flips.ts";
+import { batch, snapshotted, storeAt } from "./places.ts";
 
 const MARK_NAME = `mark.${GROUP_DEFAULT}`;
 /** A frame of SQLite's write-ahead log: 24 bytes of header and a page. */
 const WAL_HEADER_BYTES = 32;
 const WAL_FRAME_BYTES = 24 + 4096;
-const MARK_USED_BYTES = 140;
+const MARK_USED_BYTES = 170;
 
 /** Writes the log and keeps the files twice: as a kill would leave them, and closed in good order. */
 async function makeImages(directory: string): Promise<void> {
@@ -26,7 +34,10 @@ async function makeImages(directory: string): Promise<void> {
     const entries = FLIP_ENTRIES.slice(at, at + FLIP_COMMIT_ENTRIES);
     const last = at + FLIP_COMMIT_ENTRIES >= FLIP_ENTRIES.length;
     await store.commit(batch({ entries, hardState: last ? FLIP_HARD_STATE : undefined }));
+    const commits = at / FLIP_COMMIT_ENTRIES + 1;
+    if (commits === FLIP_COMMITS_BEFORE) await snapshotted(store, FLIP_META, FLIP_CHUNKS, 16);
   }
+  await store.garbageSettled();
   await copy(data, `${directory}/open`);
   await store.close();
   await copy(data, `${directory}/closed`);
@@ -60,12 +71,17 @@ async function makeFlips(directory: string): Promise<Flip[]> {
   const walBytes = await bytesOf(`open/${walName}`);
   const closed = { images: "closed", file: KV_FILE_NAME } as const;
   const closedBytes = await bytesOf(`closed/${KV_FILE_NAME}`);
+  const chunkWal = `${CHUNK_FILE_NAME}-wal`;
+  const chunkWalBytes = await bytesOf(`open/${chunkWal}`);
+  const chunkBytes = await bytesOf(`closed/${CHUNK_FILE_NAME}`);
   const flips = [
     ...spread(wal, 0, WAL_HEADER_BYTES, 16),
-    ...spread(wal, WAL_HEADER_BYTES, walBytes, 120),
+    ...spread(wal, WAL_HEADER_BYTES, walBytes, 90),
     ...spread({ images: "open", file: KV_FILE_NAME }, 0, await bytesOf(`open/${KV_FILE_NAME}`), 30),
     ...spread(closed, 0, 100, 25),
-    ...spread(closed, 100, closedBytes, 200),
+    ...spread(closed, 100, closedBytes, 130),
+    ...spread({ images: "open", file: chunkWal }, WAL_HEADER_BYTES, chunkWalBytes, 40),
+    ...spread({ images: "closed", file: CHUNK_FILE_NAME }, 100, chunkBytes, 60),
   ];
   for (const images of ["open", "closed"] as const) {
     for (const slot of [0, 4096]) {
@@ -100,7 +116,7 @@ async function runFlips(directory: string, count: number): Promise<string[]> {
   return outcomes;
 }
 
-Deno.test("no flipped bit and no cut makes the log silently shorter or another", async () => {
+Deno.test("no flipped bit and no cut makes log or snapshot silently shorter or another", async () => {
   const directory = await Deno.makeTempDir({ prefix: "kvorum-flip-" });
   try {
     await makeImages(directory);

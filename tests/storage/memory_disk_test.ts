@@ -4,9 +4,22 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { logIndex } from "../../raft/types.ts";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
-import { Fenced, StorageFull } from "../../storage/types.ts";
-import { batch, entries, hardState, IDENTITY, reread } from "./places.ts";
+import { CorruptSnapshot, Fenced, StorageFull } from "../../storage/types.ts";
+import {
+  batch,
+  chunks,
+  entries,
+  hardState,
+  IDENTITY,
+  infoOf,
+  readAll,
+  received,
+  reread,
+  snapshotMeta,
+  snapshotted,
+} from "./places.ts";
 
 /** A disk with four entries in two commits, and an open store on it. */
 async function filled(): Promise<{ disk: MemoryDisk; store: MemoryLogStore }> {
@@ -85,4 +98,93 @@ Deno.test("what open() returns is the caller's own", async () => {
   const { entries: found } = await store.open();
   (found as unknown[]).length = 0;
   assertEquals(disk.entries.length, 4);
+});
+
+Deno.test("corruptChunk() makes one chunk of a snapshot unreadable", async () => {
+  const { disk, store } = await filled();
+  const { info } = await snapshotted(store, snapshotMeta(4, 2), chunks(3));
+  disk.corruptChunk(1);
+  assertEquals(await store.snapshots.read(info, 0), chunks(3)[0]);
+  await assertRejects(() => store.snapshots.read(info, 1), CorruptSnapshot);
+  await store.open();
+  await assertRejects(() => store.snapshots.read(info, 1), CorruptSnapshot);
+  assertThrows(() => disk.corruptChunk(3), RangeError);
+  const receiver = await received(store, infoOf(snapshotMeta(9, 3), chunks(4)), chunks(4), 2);
+  disk.corruptChunk(1, "incoming");
+  await assertRejects(() => receiver.read(1), CorruptSnapshot);
+  // What cannot be read is received anew from the start.
+  await store.open();
+  assertEquals((await store.snapshots.receive(receiver.info)).next, 0);
+});
+
+for (const point of ["before-landing", "after-landing"] as const) {
+  Deno.test(`a chunk or a switch that fails ${point} leaves the disk so`, async () => {
+    const { disk, store } = await filled();
+    const writer = await store.snapshots.create(snapshotMeta(4, 2));
+    disk.failNextChunk(point);
+    await assertRejects(() => writer.add(chunks(1)[0]), Error, point);
+    await assertRejects(() => writer.add(chunks(1)[0]), Error, "earlier");
+    await writer.abort();
+    const again = await store.snapshots.create(snapshotMeta(4, 2));
+    await again.add(chunks(1)[0]);
+    disk.failNextCommit(point);
+    await assertRejects(() => again.finish(logIndex(4)), Error, point);
+    const found = await store.open();
+    const landed = point === "after-landing";
+    assertEquals(found.snapshot, landed ? infoOf(snapshotMeta(4, 2), chunks(1)) : null);
+    assertEquals([found.baseIndex as number, found.damage], [landed ? 4 : 0, null]);
+  });
+}
+
+Deno.test("loseCommits() takes an install and a compaction back; their chunks stay lost", async () => {
+  const { disk, store } = await filled();
+  const own = (await snapshotted(store, snapshotMeta(3, 2), chunks(2), 2)).info;
+  const info = infoOf(snapshotMeta(50, 5), chunks(3));
+  await (await received(store, info, chunks(3))).install(false);
+  disk.loseCommits(1);
+  let found = await store.open();
+  assert(found.damage !== null);
+  assertEquals([found.snapshot, found.baseIndex as number], [own, 2]);
+  assertEquals(found.entries, entries(3, 2, 2));
+  await assertRejects(() => readAll(store, own), CorruptSnapshot, "missing");
+  disk.loseCommits(1);
+  found = await store.open();
+  assertEquals([found.snapshot, found.baseIndex as number], [null, 0]);
+  assertEquals(found.entries, [...entries(1, 2), ...entries(3, 2, 2)]);
+  await store.quarantine("its snapshot is missing");
+  const { damage, hardState: kept } = await store.open();
+  assertEquals([damage, kept.term], ["its snapshot is missing", hardState(2).term]);
+});
+
+Deno.test("beforeChunk delays the chunks, and no commit", async () => {
+  const { disk, store } = await filled();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  disk.beforeChunk = () => promise;
+  const writer = await store.snapshots.create(snapshotMeta(4, 2));
+  const added = writer.add(chunks(1)[0]);
+  await store.commit(batch({ entries: entries(5, 3, 2) }));
+  resolve();
+  await added;
+  assertEquals((await writer.finish(logIndex(4))).baseIndex, logIndex(4));
+});
+
+Deno.test("finish() waits for the chunks under way, and fails if one of them does", async () => {
+  for (const fails of [false, true]) {
+    const { disk, store } = await filled();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    disk.beforeChunk = () => promise;
+    const writer = await store.snapshots.create(snapshotMeta(4, 2));
+    const added = Promise.allSettled(chunks(2).map((chunk) => writer.add(chunk)));
+    const finished = Promise.allSettled([writer.finish(logIndex(4))]);
+    // A commit goes past all of it.
+    await store.commit(batch({ entries: entries(5, 1, 2) }));
+    assertEquals([disk.commits, store.snapshots.current], [3, null]);
+    if (fails) disk.failNextChunk("before-landing");
+    resolve();
+    await added;
+    const [{ status }] = await finished;
+    assertEquals(status, fails ? "rejected" : "fulfilled");
+    const { snapshot } = await store.open();
+    assertEquals(snapshot, fails ? null : infoOf(snapshotMeta(4, 2), chunks(2)));
+  }
 });

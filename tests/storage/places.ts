@@ -199,6 +199,10 @@ export function chunks(count: number, seed = 1, bytes = 500): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => new Uint8Array(bytes + i).fill(seed * 17 + i));
 }
 
+/** What receiver_child.ts receives. */
+export const RECEIVED_META = snapshotMeta(1000, 5);
+export const RECEIVED_CHUNKS = chunks(150, 7, 2000);
+
 /** Takes a snapshot of these chunks. */
 export async function snapshotted(
   store: LogStore,
