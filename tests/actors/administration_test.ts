@@ -120,6 +120,8 @@ Deno.test("members: grow from 3 to 5 and shrink to 3 under load, the leader last
           `${id} knows`,
           () => cluster.service(id).notReady() === "this node was removed from the cluster",
         );
+        // From the log: nobody stopped talking to it before it knew.
+        assert(!cluster.service(id).status().members.some((member) => member.id === id));
       }
       const applied = await ended();
       const { term } = cluster.service(next).status();
@@ -211,6 +213,14 @@ Deno.test("members: a leader that is cut off in the middle cannot tell, and says
     await assertRejects(() => cluster.settle(lost), OutcomeUnknown);
     const none = cluster.service(leader).removeMember(others(cluster, leader)[0]);
     await assertRejects(() => cluster.settle(none), NoLeader);
+  });
+  await VirtualCluster.run(3, 6, async (cluster) => {
+    const leader = await cluster.leader();
+    cluster.isolate(leader);
+    const lost = cluster.service(leader).addMember(request("n4"));
+    await assertRejects(() => cluster.settle(lost), OutcomeUnknown);
+    cluster.network.heal();
+    await allSee(cluster, "n1 n2 n3");
   });
 });
 

@@ -100,6 +100,12 @@ Deno.test("reads: no lease read sees a key that is due", async () => {
   });
 });
 
+/** Makes every commit of a node take so long. */
+function slowDisk(cluster: VirtualCluster, id: string, ms: number): void {
+  cluster.disks.get(id)!.beforeCommit = () =>
+    new Promise<void>((resolve) => void cluster.env.setTimer(resolve, ms));
+}
+
 /** Deposes a leader that does not notice: the rest elects another one, and writes "new". */
 async function depose(cluster: VirtualCluster, old: string): Promise<void> {
   const rest = others(cluster, old);
@@ -115,8 +121,11 @@ Deno.test("reads: a paused leader serves nothing old when it goes on (bug 20)", 
       await cluster.env.advance(200);
       cluster.clock(old).stop();
       const asked = read(cluster, old, "key", LEASE); // Waits in the mailbox of a stopped process.
+      cluster.isolate(old);
       await depose(cluster, old);
       cluster.clock(old).resume();
+      assertEquals(await atOnce(asked, cluster), null);
+      cluster.network.heal();
       assertEquals(textOf(await cluster.settle(asked)), "new");
     });
   }
@@ -129,9 +138,12 @@ Deno.test("reads: a suspended leader, whose clock stood still, serves nothing ol
       assertEquals(await cluster.put(old, "key", "old"), "applied");
       await cluster.env.advance(200);
       cluster.clock(old).suspend();
-      const asked = read(cluster, old, "key", LEASE);
+      const asked = read(cluster, old, "key", LEASE); // Waits in the mailbox of a stopped process.
+      cluster.isolate(old);
       await depose(cluster, old);
       cluster.clock(old).resume();
+      assertEquals(await atOnce(asked, cluster), null);
+      cluster.network.heal();
       assertEquals(textOf(await cluster.settle(asked)), "new");
     });
   }
@@ -147,8 +159,7 @@ Deno.test("reads: with clocks a quarter apart, a leader that is cut off serves n
       for (const id of rest) cluster.clock(id).setRate(0.9 * 1.25);
       assertEquals(await cluster.put(old, "key", "old"), "applied");
       await cluster.env.advance(300);
-      // The others never hear of it again, and elect another one as soon as they can.
-      for (const id of rest) cluster.network.setLink(nodeId(old), nodeId(id), { cut: true });
+      cluster.isolate(old); // The others elect another one as soon as they can.
       let acknowledged = false;
       const next = rest.map((id) => cluster.service(id).write(put("key", "new")));
       for (const write of next) write.then(() => acknowledged = true, () => {});
@@ -201,7 +212,8 @@ Deno.test("reads: what a follower shows, the leader's lease read shows after it 
   for (let seed = 1; seed <= 20; seed++) {
     await VirtualCluster.run(3, seed, async (cluster) => {
       const leader = await cluster.leader();
-      const [follower] = others(cluster, leader);
+      const [follower, slow] = others(cluster, leader);
+      slowDisk(cluster, slow, 5);
       let seen = -1;
       const writes: Promise<unknown>[] = [];
       for (let i = 0; i < 20; i++) {
@@ -211,8 +223,10 @@ Deno.test("reads: what a follower shows, the leader's lease read shows after it 
         // The follower shows what it has applied, which the leader may only know to be committed.
         const shown = await atOnce(read(cluster, follower, "key", EVENTUAL), cluster);
         seen = Math.max(seen, Number(shown === null ? -1 : textOf(shown) ?? -1));
-        const led = await cluster.settle(read(cluster, leader, "key", LEASE));
-        assert(Number(textOf(led) ?? -1) >= seen, `${textOf(led)} after ${seen}, seed ${seed}`);
+        for (const reader of [leader, slow]) {
+          const led = await cluster.settle(read(cluster, reader, "key", LEASE));
+          assert(Number(textOf(led) ?? -1) >= seen, `${textOf(led)} after ${seen}, seed ${seed}`);
+        }
       }
       await cluster.settle(Promise.all(writes));
     });
@@ -292,6 +306,8 @@ Deno.test("reads: an eventual read says how stale it may be, and never too littl
       const leader = await cluster.leader();
       const [follower] = others(cluster, leader);
       const delayMs = 5 * (seed - 1);
+      const diskMs = seed % 2 === 0 ? 60 : 0;
+      if (diskMs > 0) slowDisk(cluster, follower, diskMs);
       for (const from of cluster.ids) {
         for (const to of cluster.ids) {
           if (from !== to) cluster.network.setLink(nodeId(from), nodeId(to), { delayMs });
@@ -301,7 +317,9 @@ Deno.test("reads: an eventual read says how stale it may be, and never too littl
       // When each value was acknowledged, by the world's clock.
       const acknowledgedMs: number[] = [];
       let writing: Promise<unknown> | null = null;
-      for (let ms = 0; ms < 2000; ms += 10) {
+      let isolatedMs = Infinity;
+      const startMs = cluster.env.now();
+      while (cluster.env.now() < startMs + 2000) {
         writing ??= cluster.service(leader).write(put("key", String(acknowledgedMs.length))).then(
           () => {
             acknowledgedMs.push(cluster.env.now());
@@ -309,20 +327,52 @@ Deno.test("reads: an eventual read says how stale it may be, and never too littl
           },
           () => {}, // The end of the test cuts the last one off.
         );
-        if (ms === 1000) cluster.isolate(follower);
+        if (isolatedMs === Infinity && cluster.env.now() > startMs + 1000) {
+          cluster.isolate(follower);
+          isolatedMs = cluster.env.now();
+        }
         await cluster.env.advance(10);
-        const answer = await atOnce(read(cluster, follower, "key", EVENTUAL), cluster);
-        assert(answer !== null && answer.stalenessMs !== null);
-        const nowMs = cluster.env.now();
-        const shown = Number(textOf(answer) ?? -1);
-        const asOfMs = nowMs - answer.stalenessMs;
-        const mustShow = acknowledgedMs.findLastIndex((atMs) => atMs < asOfMs);
-        assert(shown >= mustShow, `shows ${shown}, not ${mustShow}, ${answer.stalenessMs} ms`);
+        const asked = read(cluster, follower, "key", EVENTUAL)
+          .then((answer) => ({ ...answer, atMs: cluster.env.now() }));
+        const { stalenessMs, atMs, ...answer } = await cluster.settle(asked);
+        assert(stalenessMs !== null);
+        const shown = Number(textOf({ ...answer, stalenessMs }) ?? -1);
+        const mustShow = acknowledgedMs.findLastIndex((ms) => ms < atMs - stalenessMs);
+        assert(shown >= mustShow, `shows ${shown}, not ${mustShow}, ${stalenessMs} ms, ${seed}`);
         // While it hears the leader it must not claim to be much staler than it is, either.
-        if (ms < 1000) assert(answer.stalenessMs <= 400 + 10 * delayMs, `${answer.stalenessMs} ms`);
-        else assert(answer.stalenessMs >= ms - 1000, `${answer.stalenessMs} ms at ${ms}`);
+        const mostMs = 400 + 10 * delayMs + 3 * diskMs;
+        if (atMs < isolatedMs) assert(stalenessMs <= mostMs, `${stalenessMs} ms, ${seed}`);
+        else assert(stalenessMs >= atMs - isolatedMs, `${stalenessMs} ms, ${seed}`);
       }
       assert(acknowledgedMs.length > 10);
+    });
+  }
+});
+
+Deno.test("reads: a deposed leader that does not know it vouches for nobody's freshness", async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    await VirtualCluster.run(5, seed, async (cluster) => {
+      const old = await cluster.leader();
+      const [follower, ...rest] = others(cluster, old);
+      assertEquals(await cluster.put(old, "key", "old"), "applied");
+      await cluster.env.advance(500);
+      cluster.clock(old).setRate(0.4); // So it believes for long that it leads.
+      for (const id of rest) cluster.isolate(id);
+      for (const from of rest) {
+        for (const to of rest) cluster.network.setLink(nodeId(from), nodeId(to), { cut: false });
+      }
+      let newMs: number | null = null;
+      const note = () => newMs ??= cluster.env.now();
+      for (const id of rest) cluster.service(id).write(put("key", "new")).then(note, () => {});
+      const startMs = cluster.env.now();
+      while (cluster.env.now() < startMs + 1000) {
+        await cluster.env.advance(5);
+        const answer = await atOnce(read(cluster, follower, "key", EVENTUAL), cluster);
+        assert(answer !== null && answer.stalenessMs !== null && textOf(answer) === "old");
+        const asOfMs = cluster.env.now() - answer.stalenessMs;
+        assert(newMs === null || asOfMs <= newMs, `claims ${answer.stalenessMs} ms, ${seed}`);
+      }
+      assert(newMs !== null);
     });
   }
 });
