@@ -79,6 +79,8 @@ export const SNAPSHOT_LIMITS: SnapshotLimits = {
 export const SNAPSHOT_JITTER = 0.25;
 /** Under load, the pause after a chunk in multiples of what it cost: a fifth of one disk and core, at most. */
 export const SNAPSHOT_PACE = 4;
+/** But no longer than this: what a chunk cost on a busy machine is mostly waiting, too. */
+export const SNAPSHOT_REST_MS_MAX = 20;
 /** After a snapshot that failed, the next is tried no sooner. */
 export const SNAPSHOT_RETRY_MS = 10_000;
 /** Chunks sent to a follower ahead of what it has made durable. */

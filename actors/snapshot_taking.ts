@@ -11,6 +11,7 @@
 import {
   SNAPSHOT_JITTER,
   SNAPSHOT_PACE,
+  SNAPSHOT_REST_MS_MAX,
   SNAPSHOT_RETRY_MS,
   type SnapshotLimits,
   TICK_MS,
@@ -173,7 +174,7 @@ export class SnapshotTaking {
         const { done, value } = chunks.next();
         if (done) return true;
         await writer.add(value as Uint8Array);
-        const restMs = SNAPSHOT_PACE * (env.now() - startMs);
+        const restMs = Math.min(SNAPSHOT_PACE * (env.now() - startMs), SNAPSHOT_REST_MS_MAX);
         const isIdle = state.store.index === applied;
         applied = state.store.index;
         if (isIdle || restMs < 1) await background.breathe();

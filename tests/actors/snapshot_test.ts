@@ -197,7 +197,8 @@ Deno.test("snapshots: a leader waits for its own disk before it switches to one"
     const disk = cluster.disks.get(leader)!;
     let release = () => {};
     disk.beforeCommit = () => new Promise<void>((resolve) => release = resolve);
-    // The two others commit it; this disk does not have it yet.
+    // The two others commit them; this disk is still busy with the first, and knows of no second.
+    assertEquals(await cluster.put(leader, "first", "of two"), "applied");
     assertEquals(await cluster.put(leader, "ahead", "of the disk"), "applied");
     const { appliedIndex } = replicaOf(cluster, leader);
     const taking = cluster.service(leader).takeSnapshot();
@@ -206,6 +207,7 @@ Deno.test("snapshots: a leader waits for its own disk before it switches to one"
     disk.beforeCommit = null;
     release();
     assertEquals(await cluster.settle(taking), appliedIndex);
+    assertEquals(eventsOf(cluster, leader, "fault"), []);
     await cluster.crash(leader);
     cluster.start(leader);
     await cluster.ready();
