@@ -18,8 +18,10 @@
  * @module
  */
 import { getUint48, setUint48 } from "../raft/entry_codec.ts";
+import type { SnapshotInfo } from "../raft/types.ts";
 import { type Chain, CHAIN_START, chainAfter, chainText } from "./chain.ts";
 import { crc32c } from "./crc32c.ts";
+import { SNAPSHOT_CHUNK_BYTES_MAX } from "./limits.ts";
 import { CorruptSnapshot } from "./types.ts";
 
 const CHUNK_VERSION = 1;
@@ -96,6 +98,19 @@ export function decodeChunk(value: Uint8Array, serial: number, chunk: number): D
   }
   const chain = { high: view.getUint32(17), low: view.getUint32(21) };
   return { data, end: endAfter({ chunks: chunk, bytes: getUint48(view, 11), chain }, data) };
+}
+
+/** Whether the chunks up to there are all that the description says. */
+export function fitsInfo(end: ChunkEnd, info: SnapshotInfo): boolean {
+  return end.chunks === info.chunks && end.bytes === info.bytes && snapshotId(end) === info.id;
+}
+
+/** @throws {RangeError} if the chunk is empty or too large. */
+export function assertChunkSize(chunk: Uint8Array): void {
+  if (chunk.length > 0 && chunk.length <= SNAPSHOT_CHUNK_BYTES_MAX) return;
+  throw new RangeError(
+    `Cannot keep chunk of ${chunk.length} bytes: not from 1 to ${SNAPSHOT_CHUNK_BYTES_MAX}`,
+  );
 }
 
 function corrupt(chunk: number, why: string): CorruptSnapshot {

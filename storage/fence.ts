@@ -7,12 +7,15 @@
 import { FENCE_ATTEMPTS_MAX } from "./limits.ts";
 import type { LogKeys } from "./log_keys.ts";
 import type { MarkContent } from "./mark.ts";
+import { drawIncarnation } from "./peers_record.ts";
 import { decodeBoot, decodeIdentity, encodeBoot, encodeIdentity } from "./record_codec.ts";
 import { CorruptLog, Fenced, type Identity, sameIdentity, WrongIdentity } from "./types.ts";
 
 /** The fence as taken: every commit checks that the boot number is still this one. */
 export interface Fence {
   readonly boot: number;
+  /** Of the data, see `Recovery.incarnation`. */
+  readonly incarnation: number;
   readonly versionstamp: string;
 }
 
@@ -26,7 +29,8 @@ export interface Remembered {
 
 /**
  * Counts the opening, so that every other process on the same data is fenced off, and makes the data
- * this owner's if it is nobody's.
+ * this owner's if it is nobody's. A database that was lost beside its mark keeps its incarnation: that is
+ * damage, and the mark knows the votes.
  *
  * @throws {WrongIdentity} if the data or its mark belong to another owner. Nothing was changed then.
  * @throws {Fenced} if others keep opening the same data at the same time.
@@ -43,6 +47,7 @@ export async function takeFence(
       ? mark?.identity ?? null
       : decodeIdentity(bytesOf(identityEntry.value, "identity"));
     checkOwner(owner, identity);
+    const incarnation = owner?.incarnation ?? drawIncarnation();
     const booted = bootEntry.value === null
       ? 0
       : decodeBoot(bytesOf(bootEntry.value, "boot number"));
@@ -51,10 +56,10 @@ export async function takeFence(
     const boot = Math.max(booted, mark?.boot ?? 0, chunkBoot) + 1;
     const result = await kv.atomic()
       .check(bootEntry)
-      .set(keys.identity, encodeIdentity(identity))
+      .set(keys.identity, encodeIdentity({ ...identity, incarnation }))
       .set(keys.boot, encodeBoot(boot))
       .commit();
-    if (result.ok) return { boot, versionstamp: result.versionstamp };
+    if (result.ok) return { boot, incarnation, versionstamp: result.versionstamp };
   }
   throw new Fenced(
     `Cannot open data: others opened it at the same time, ${FENCE_ATTEMPTS_MAX} times in a row`,

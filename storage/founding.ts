@@ -13,12 +13,20 @@ import {
   type SnapshotMeta,
 } from "../raft/types.ts";
 import { epochBase } from "./block_codec.ts";
-import { type ChunkEnd, CHUNKS_NONE, encodeChunk, endAfter, snapshotId } from "./chunk_codec.ts";
+import {
+  assertChunkSize,
+  type ChunkEnd,
+  CHUNKS_NONE,
+  encodeChunk,
+  endAfter,
+  snapshotId,
+} from "./chunk_codec.ts";
 import { ChunkFile } from "./chunk_file.ts";
 import { exists } from "./directory.ts";
 import { CHUNK_FILE_NAME, diskAt, KV_FILE_NAME } from "./disk.ts";
 import { storageError } from "./kv_error.ts";
 import { LogKeys } from "./log_keys.ts";
+import { drawIncarnation } from "./peers_record.ts";
 import {
   encodeBoot,
   encodeIdentity,
@@ -27,7 +35,6 @@ import {
   type StateRecord,
 } from "./record_codec.ts";
 import { encodeStored } from "./snapshot_record.ts";
-import { assertChunkSize } from "./snapshots.ts";
 import { Fenced, type Identity } from "./types.ts";
 
 /** There is data where none may be. */
@@ -113,7 +120,7 @@ async function writeFounded(
   const result = await kv.atomic()
     .check({ key: keys.boot, versionstamp: null })
     .set(keys.boot, encodeBoot(FIRST))
-    .set(keys.identity, encodeIdentity(identity))
+    .set(keys.identity, encodeIdentity({ ...identity, incarnation: drawIncarnation() }))
     .set(keys.snapshot, encodeStored({ serial: FIRST, info }))
     .set(keys.state, encodeState(state))
     .commit();

@@ -11,23 +11,25 @@
  *
  * @module
  */
-import { type GroupId, logIndex } from "../raft/types.ts";
+import { type GroupId, logIndex, type NodeId } from "../raft/types.ts";
 import { isEmptyBatch } from "./batch.ts";
 import { chunkBoot, ChunkFile, type StoredChunks } from "./chunk_file.ts";
 import { CommitGate } from "./commit_gate.ts";
 import { type Disk, diskAt } from "./disk.ts";
-import { takeFence } from "./fence.ts";
+import { bytesOf, takeFence } from "./fence.ts";
 import { Garbage } from "./garbage.ts";
 import { storageError, whileBusy } from "./kv_error.ts";
 import { KvSession, type Removal } from "./kv_session.ts";
 import { ATOMIC_LIMITS, type AtomicLimits } from "./limits.ts";
 import { LogKeys } from "./log_keys.ts";
+import { decodePeers, encodePeers } from "./peers_record.ts";
 import { findDamage, type Mark, resumeDamaged } from "./mark.ts";
 import { readLog, removeOrphans } from "./recovery.ts";
 import type { FoundSnapshots, SnapshotPlace, StoredSnapshot } from "./snapshot_place.ts";
 import { Snapshots } from "./snapshots.ts";
 import {
   type Identity,
+  type KnownPeer,
   type LogBatch,
   type LogStore,
   type Recovery,
@@ -132,6 +134,18 @@ export class KvLogStore implements LogStore {
     });
   }
 
+  async rememberPeers(peers: ReadonlyMap<NodeId, KnownPeer>): Promise<void> {
+    const encoded = encodePeers(peers);
+    // Not a reason to give up the reserve: who learns of a full disk here has nothing to free.
+    await this.#gate.beside(async () => {
+      try {
+        await this.#opened().session.rememberPeers(encoded);
+      } catch (error) {
+        throw storageError(error, "remember the peers");
+      }
+    });
+  }
+
   /** Resolves once no garbage is left to be deleted, or its deletion has failed: for tests. */
   async garbageSettled(): Promise<void> {
     await this.#open?.garbage.settled();
@@ -175,6 +189,7 @@ export class KvLogStore implements LogStore {
     const chunks = await whileBusy(() => ChunkFile.take(chunkKv ?? kv, keys, fence.boot));
     const log = await whileBusy(() => readLog(kv, keys));
     await whileBusy(() => removeOrphans(kv, keys, fence, log));
+    const peers = await whileBusy(() => kv.get(keys.peers));
     const { index, entries, snapshot, quarantine } = log;
     // Read again now that nobody else can commit: the mark may have moved until the fence stood.
     const found = await marks?.read() ?? null;
@@ -187,7 +202,7 @@ export class KvLogStore implements LogStore {
     const sorted = sortChunks(stored, snapshot, incoming, quarantine?.serialMax ?? 0);
     // Before anything can be written to the database: from then on it counts past the old mark.
     const mark = await marks?.create({
-      identity: this.#identity,
+      identity: { ...this.#identity, incarnation: fence.incarnation },
       boot: fence.boot,
       damaged,
       state,
@@ -221,6 +236,10 @@ export class KvLogStore implements LogStore {
       entries,
       snapshot: snapshot?.info ?? null,
       boot: fence.boot,
+      incarnation: fence.incarnation,
+      peers: peers.value === null
+        ? new Map()
+        : decodePeers(bytesOf(peers.value, "record of the peers")),
       damage,
     };
   }

@@ -162,6 +162,11 @@ export class KvSession {
     this.#garbage.add(this.#removal.chunks, quarantined.chunks);
   }
 
+  /** Replaces what is remembered of the peers. */
+  async rememberPeers(encoded: Uint8Array): Promise<void> {
+    await this.#atomic((atomic) => atomic.set(this.#opened.keys.peers, encoded));
+  }
+
   /** Deletes values that are no longer part of the log. */
   async remove(garbage: readonly Deno.KvKey[]): Promise<void> {
     await this.#atomic((atomic) => {

@@ -30,6 +30,8 @@ export const BUSY_ATTEMPTS_MAX = 20;
 export const BUSY_WAIT_MS = 20;
 /** Bytes of a cluster id or a node id. */
 export const ID_BYTES_MAX = 256;
+/** Peers that are remembered: so many fit into one value of Deno KV, whatever their names. */
+export const KNOWN_PEERS_MAX = 200;
 /** Bytes of one of the two slots of the mark: a page, so that no write of one touches the other. */
 export const MARK_SLOT_BYTES = 4096;
 /** How long the syncs of the mark may block the event loop, smoothed; longer ones leave it free. */

@@ -11,6 +11,8 @@ export class LogKeys {
   readonly boot: Deno.KvKey;
   readonly identity: Deno.KvKey;
   readonly state: Deno.KvKey;
+  /** What is remembered of the other members. */
+  readonly peers: Deno.KvKey;
   /** The record of the current snapshot. */
   readonly snapshot: Deno.KvKey;
   readonly quarantine: Deno.KvKey;
@@ -25,6 +27,7 @@ export class LogKeys {
     this.boot = ["raft", group, "boot"];
     this.identity = ["raft", group, "identity"];
     this.state = ["raft", group, "state"];
+    this.peers = ["raft", group, "peers"];
     this.snapshot = ["raft", group, "snapshot"];
     this.quarantine = ["raft", group, "quarantine"];
     this.log = ["raft", group, "log"];

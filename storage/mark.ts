@@ -22,6 +22,7 @@ import {
   decodeState,
   encodeIdentity,
   encodeState,
+  type OwnedIdentity,
   sealed,
   type StateRecord,
 } from "./record_codec.ts";
@@ -37,7 +38,7 @@ const CRC_BYTES = 4;
 
 /** What a slot says. */
 export interface MarkContent {
-  readonly identity: Identity;
+  readonly identity: OwnedIdentity;
   readonly boot: number;
   /** Something acknowledged was found missing, and `repaired` was not called since. */
   readonly damaged: boolean;

@@ -47,7 +47,8 @@ export class MemoryChunks {
   }
 
   delete(serial: number): void {
-    for (const value of this.#values.get(serial) ?? []) this.#bytes -= value.length;
+    // Chunks that failed leave holes, which forEach passes over.
+    this.#values.get(serial)?.forEach((value) => this.#bytes -= value.length);
     this.#values.delete(serial);
   }
 

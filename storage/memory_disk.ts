@@ -8,11 +8,12 @@
  * @module
  */
 import { entryBytes } from "../raft/entry_codec.ts";
-import { type Entry, type HardState, type LogIndex, logIndex } from "../raft/types.ts";
+import { type Entry, type HardState, type LogIndex, logIndex, type NodeId } from "../raft/types.ts";
 import { checkBatch } from "./batch.ts";
 import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
 import { RESERVE_BYTES } from "./limits.ts";
 import { findDamage, type MarkContent, resumeDamaged } from "./mark.ts";
+import { checkPeers } from "./peers_record.ts";
 import { MemoryChunks } from "./memory_chunks.ts";
 import { STATE_EMPTY, type StateRecord } from "./record_codec.ts";
 import {
@@ -27,6 +28,7 @@ import {
 import {
   Fenced,
   type Identity,
+  type KnownPeer,
   type LogBatch,
   type Recovery,
   StorageFull,
@@ -54,6 +56,7 @@ export class MemoryDisk {
   beforeCommit: (() => Promise<void>) | null = null;
   /** Awaited by the writing of each chunk of a snapshot before it lands; null for no delay. */
   beforeChunk: (() => Promise<void>) | null = null;
+  readonly #incarnation: number;
   readonly #chunks = new MemoryChunks();
   #owner: Identity | null = null;
   #boot = 0;
@@ -70,6 +73,12 @@ export class MemoryDisk {
   #chunkFailure: { readonly point: FailurePoint; readonly error: Error } | null = null;
   #capacityBytes = Infinity;
   #reserveHeld = true;
+  #peers: ReadonlyMap<NodeId, KnownPeer> = new Map();
+
+  /** A disk in place of one that was lost needs another `incarnation`; nothing here is random. */
+  constructor(incarnation = 1) {
+    this.#incarnation = incarnation;
+  }
 
   /** Commits that have landed; installs and switches of snapshots count as such. */
   get commits(): number {
@@ -173,6 +182,8 @@ export class MemoryDisk {
       entries: this.#entries.slice(),
       snapshot: this.#current?.info ?? null,
       boot: this.#boot,
+      incarnation: this.#incarnation,
+      peers: this.#peers,
       damage,
       snapshots: this.#chunks.open(this.#current, this.#quarantine?.serialMax ?? 0),
     };
@@ -210,6 +221,14 @@ export class MemoryDisk {
       this.#quarantine = null;
       return () => {};
     }, false);
+  }
+
+  /** For the store. */
+  rememberPeers(boot: number, peers: ReadonlyMap<NodeId, KnownPeer>): void {
+    this.#checkFence(boot);
+    checkPeers(peers);
+    this.#claim(COMMIT_BYTES);
+    this.#peers = new Map(peers);
   }
 
   /** For the store: keeps one chunk. */
@@ -352,7 +371,8 @@ export class MemoryDisk {
   }
 
   #acknowledge(damaged: boolean): void {
-    this.#mark = { identity: this.#owner!, boot: this.#boot, damaged, state: this.#state };
+    const identity = { ...this.#owner!, incarnation: this.#incarnation };
+    this.#mark = { identity, boot: this.#boot, damaged, state: this.#state };
   }
 }
 

@@ -12,8 +12,17 @@ import { isEmptyBatch } from "./batch.ts";
 import { CommitGate } from "./commit_gate.ts";
 import type { MemoryDisk } from "./memory_disk.ts";
 import { Snapshots } from "./snapshots.ts";
+import type { NodeId } from "../raft/types.ts";
 import type { SnapshotPlace } from "./snapshot_place.ts";
-import type { Identity, LogBatch, LogStore, Recovery, Reserve, SnapshotStore } from "./types.ts";
+import type {
+  Identity,
+  KnownPeer,
+  LogBatch,
+  LogStore,
+  Recovery,
+  Reserve,
+  SnapshotStore,
+} from "./types.ts";
 
 export { type FailurePoint, MemoryDisk } from "./memory_disk.ts";
 
@@ -58,6 +67,11 @@ export class MemoryLogStore implements LogStore {
 
   repaired(): Promise<void> {
     return this.#gate.queue(() => {}, () => this.#disk.repaired(this.#boot));
+  }
+
+  rememberPeers(peers: ReadonlyMap<NodeId, KnownPeer>): Promise<void> {
+    // deno-lint-ignore require-await -- a fence or a full disk must reject, not throw.
+    return this.#gate.beside(async () => this.#disk.rememberPeers(this.#boot, peers));
   }
 
   async quarantine(reason: string): Promise<void> {

@@ -31,6 +31,7 @@ import { storageError, whileBusy } from "./kv_error.ts";
 import { BLOCK_PAYLOAD_BYTES_MAX } from "./limits.ts";
 import { LogKeys } from "./log_keys.ts";
 import { findDamage, resumeDamaged } from "./mark.ts";
+import { drawIncarnation } from "./peers_record.ts";
 import {
   decodeBoot,
   decodeIdentity,
@@ -133,7 +134,7 @@ export async function forceNewCluster(options: {
     const entry = soleVoter(data, address);
     const payload = encodeEntries([entry]);
     const block = encodeBlock(state.end, 1, payload, entry.term, BLOCK_PAYLOAD_BYTES_MAX);
-    const identity = { clusterId, nodeId };
+    const identity = { clusterId, nodeId, incarnation: drawIncarnation() };
     const boot = data.boot + 1;
     const forced: StateRecord = {
       ...state,
@@ -145,6 +146,7 @@ export async function forceNewCluster(options: {
       .set(keys.boot, encodeBoot(boot))
       .set(keys.identity, encodeIdentity(identity))
       .set(keys.state, encodeState(forced))
+      .delete(keys.peers)
       .delete(keys.quarantine);
     // Parts without a head would stand where the new block is.
     for (const { firstIndex, part } of log.orphans) {

@@ -5,7 +5,8 @@
  * - the state: hard state, commit counter and where the log begins and ends, written in each commit,
  * - the current snapshot, and the reason of a quarantine (snapshot_record.ts),
  * - the boot number, which is the fence,
- * - the identity of the owner.
+ * - the identity of the owner, with the incarnation of the data,
+ * - what is remembered of the peers (peers_record.ts).
  *
  * @module
  */
@@ -23,10 +24,17 @@ const STATE_VERSION = 2;
 /** Up to the vote: version, four numbers, base and end of the log, length of the vote. */
 const STATE_FIXED_BYTES = 1 + 4 * 6 + 2 * 20 + 1;
 const BOOT_VERSION = 1;
+/** Up to the ids: version, incarnation. */
+const IDENTITY_FIXED_BYTES = 1 + 6;
 const CRC_BYTES = 4;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Who owns data, and which data of this owner it is (see `Recovery.incarnation`). */
+export interface OwnedIdentity extends Identity {
+  readonly incarnation: number;
+}
 
 /** What a commit leaves behind beside the blocks. */
 export interface StateRecord {
@@ -120,21 +128,23 @@ export function decodeBoot(bytes: Uint8Array): number {
 }
 
 /**
- * Format version, then cluster id and node id, each with its length in two bytes.
+ * Format version, incarnation, then cluster id and node id, each with its length in two bytes.
  *
  * @throws {RangeError} if an id is empty or too long.
  */
-export function encodeIdentity(identity: Identity): Uint8Array {
+export function encodeIdentity(identity: OwnedIdentity): Uint8Array {
   const ids = [encoder.encode(identity.clusterId), encoder.encode(identity.nodeId)];
   for (const id of ids) {
     if (id.length === 0 || id.length > ID_BYTES_MAX) {
       throw new RangeError(`Cannot use id: it has ${id.length} bytes, not 1 to ${ID_BYTES_MAX}`);
     }
   }
-  const bytes = new Uint8Array(1 + 2 + ids[0].length + 2 + ids[1].length + CRC_BYTES);
+  const idBytes = 2 + ids[0].length + 2 + ids[1].length;
+  const bytes = new Uint8Array(IDENTITY_FIXED_BYTES + idBytes + CRC_BYTES);
   const view = new DataView(bytes.buffer);
   view.setUint8(0, FORMAT_VERSION);
-  let at = 1;
+  setUint48(view, 1, identity.incarnation);
+  let at = IDENTITY_FIXED_BYTES;
   for (const id of ids) {
     view.setUint16(at, id.length);
     bytes.set(id, at + 2);
@@ -147,7 +157,7 @@ export function encodeIdentity(identity: Identity): Uint8Array {
  * @throws {CorruptLog} if the bytes are not an identity.
  * @throws {UnsupportedFormat} if a version that this one does not know has written them.
  */
-export function decodeIdentity(bytes: Uint8Array): Identity {
+export function decodeIdentity(bytes: Uint8Array): OwnedIdentity {
   checkSeal(bytes, 1, "identity");
   if (bytes[0] !== FORMAT_VERSION) {
     throw new UnsupportedFormat(
@@ -156,12 +166,14 @@ export function decodeIdentity(bytes: Uint8Array): Identity {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length - CRC_BYTES);
   try {
-    const clusterEnd = 3 + view.getUint16(1);
+    const clusterFrom = IDENTITY_FIXED_BYTES + 2;
+    const clusterEnd = clusterFrom + view.getUint16(IDENTITY_FIXED_BYTES);
     const nodeEnd = clusterEnd + 2 + view.getUint16(clusterEnd);
     if (nodeEnd !== view.byteLength) throw new RangeError(`${nodeEnd} of ${view.byteLength} bytes`);
     return {
-      clusterId: decoder.decode(bytes.subarray(3, clusterEnd)),
+      clusterId: decoder.decode(bytes.subarray(clusterFrom, clusterEnd)),
       nodeId: decoder.decode(bytes.subarray(clusterEnd + 2, nodeEnd)),
+      incarnation: getUint48(view, 1),
     };
   } catch (cause) {
     throw new CorruptLog("Cannot read identity: its ids do not fit its bytes", { cause });

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { decodeChunk, fitsInfo } from "./chunk_codec.ts";
+import { CorruptSnapshot } from "./types.ts";
 import { InvariantError, type LogIndex, type SnapshotInfo, type Term } from "../raft/types.ts";
 
 /** A snapshot and the serial number under which its chunks are kept. No two in a directory share one. */
@@ -106,4 +108,30 @@ export function checkLogHas(
     `Cannot keep the log from ${baseIndex} to ${lastIndex} with a snapshot at index ${index} of ` +
       `term ${term}: the term there is ${termThere}`,
   );
+}
+
+/**
+ * Reads one chunk of a snapshot.
+ *
+ * @throws {CorruptSnapshot} if it is missing or not what was written; or, being the last, shows that
+ * the whole is not.
+ * @throws {RangeError} if the snapshot has no such chunk.
+ */
+export async function readChunk(
+  place: SnapshotPlace,
+  { serial, info }: StoredSnapshot,
+  chunk: number,
+): Promise<Uint8Array> {
+  if (!Number.isSafeInteger(chunk) || chunk < 0 || chunk >= info.chunks) {
+    throw new RangeError(`Cannot read chunk ${chunk}: the snapshot has ${info.chunks}`);
+  }
+  const value = await place.getChunk(serial, chunk);
+  if (value === null) {
+    throw new CorruptSnapshot(`Cannot read chunk ${chunk} of snapshot ${info.id}: it is missing`);
+  }
+  const { data, end } = decodeChunk(value, serial, chunk);
+  if (end.chunks === info.chunks && !fitsInfo(end, info)) {
+    throw new CorruptSnapshot(`Cannot read snapshot ${info.id}: its last chunk is another's`);
+  }
+  return data;
 }

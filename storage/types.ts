@@ -7,6 +7,7 @@ import type {
   Entry,
   HardState,
   LogIndex,
+  NodeId,
   SnapshotInfo,
   SnapshotMeta,
   Term,
@@ -33,6 +34,13 @@ export interface Recovery {
   /** How often this directory was opened, this time included: a fence and a session in one. */
   readonly boot: number;
   /**
+   * Drawn at random (48 bits) when there was no data yet, and kept as long as it lives: by it the others
+   * tell a node from one that begins anew under the same name, with its votes forgotten.
+   */
+  readonly incarnation: number;
+  /** As `rememberPeers` was told last; empty before. */
+  readonly peers: ReadonlyMap<NodeId, KnownPeer>;
+  /**
    * Null if the log holds all that was ever acknowledged from here. Otherwise what is missing, in a
    * sentence: the replica must neither vote, acknowledge nor lead until a quorum has repaired it.
    * Term and vote then are at least as new as the newest that were made durable; the hint is the log's.
@@ -48,6 +56,15 @@ export interface Identity {
 
 export function sameIdentity(a: Identity, b: Identity): boolean {
   return a.clusterId === b.clusterId && a.nodeId === b.nodeId;
+}
+
+/** What a node remembers of another member, over restarts of both. */
+export interface KnownPeer {
+  readonly incarnation: number;
+  /** The highest that it has shown. */
+  readonly boot: number;
+  /** The log index of the configuration that added it, as far as was known; 0 for a founder. */
+  readonly since: number;
 }
 
 /** The durable log and hard state of one replica. */
@@ -71,6 +88,14 @@ export interface LogStore {
   commit(batch: LogBatch): Promise<void>;
   /** Declares the damage that `open` found mended: the log as it is now is the reference again. */
   repaired(): Promise<void>;
+  /**
+   * Replaces what is remembered of the peers, durably once it resolves. Waits for the commit that is
+   * running; a failure leaves the log as usable as it was.
+   *
+   * @throws {Fenced} {StorageFull}
+   * @throws {RangeError} if there are more than KNOWN_PEERS_MAX.
+   */
+  rememberPeers(peers: ReadonlyMap<NodeId, KnownPeer>): Promise<void>;
   /** The snapshots of the same replica, under the same fence. Valid while the log is open. */
   readonly snapshots: SnapshotStore;
   /**

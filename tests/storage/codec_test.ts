@@ -161,7 +161,13 @@ const STATE: StateRecord = {
   base: { lastIndex: 2 ** 46, lastTerm: term(8), chain: { high: 2, low: 0xfffffffe } },
   end: { lastIndex: 2 ** 47, lastTerm: term(9), chain: { high: 0xffffffff, low: 1 } },
 };
-const MARK = { identity: IDENTITY, boot: 3, damaged: true, state: STATE };
+const OWNED = { ...IDENTITY, incarnation: 2 ** 48 - 1 };
+const MARK = { identity: OWNED, boot: 3, damaged: true, state: STATE };
+
+const PEERS = new Map([
+  [nodeId("n2"), { incarnation: 2 ** 48 - 1, boot: 7, since: 0 }],
+  [nodeId("x".repeat(64)), { incarnation: 1, boot: 2 ** 40, since: 2 ** 47 }],
+]);
 
 Deno.test("records read back, and refuse every flipped bit and cut", () => {
   const cases: [Uint8Array, (bytes: Uint8Array) => unknown, unknown][] = [
@@ -171,10 +177,13 @@ Deno.test("records read back, and refuse every flipped bit and cut", () => {
       hardState: hardState(1),
     }],
     [encodeBoot(2 ** 40), decodeBoot, 2 ** 40],
-    [encodeIdentity({ clusterId: "grün", nodeId: "n" }), decodeIdentity, {
+    [encodeIdentity({ clusterId: "grün", nodeId: "n", incarnation: 1 }), decodeIdentity, {
       clusterId: "grün",
       nodeId: "n",
+      incarnation: 1,
     }],
+    [encodePeers(PEERS), decodePeers, PEERS],
+    [encodePeers(new Map()), decodePeers, new Map()],
     [encodeSlot(MARK), decodeSlot, MARK],
   ];
   for (const [bytes, decode, value] of cases) {
@@ -196,6 +205,7 @@ Deno.test("random bytes, sealed or not, are refused as corrupt and nothing worse
     decodeBoot,
     decodeIdentity,
     decodeSlot,
+    decodePeers,
     (bytes: Uint8Array) => decodeBlock(LOG_EMPTY, [bytes]),
   ];
   fc.assert(
@@ -216,7 +226,7 @@ Deno.test("random bytes, sealed or not, are refused as corrupt and nothing worse
 });
 
 Deno.test("decodeIdentity() says when another version has written", () => {
-  const bytes = encodeIdentity(IDENTITY);
+  const bytes = encodeIdentity(OWNED);
   for (const format of [1, 3]) {
     bytes[0] = format;
     assertThrows(() => decodeIdentity(sealed(bytes)), UnsupportedFormat, `format ${format}`);
@@ -225,7 +235,7 @@ Deno.test("decodeIdentity() says when another version has written", () => {
 
 Deno.test("encodeIdentity() refuses ids that are empty or too long", () => {
   for (const nodeId of ["", "x".repeat(257)]) {
-    assertThrows(() => encodeIdentity({ clusterId: "c", nodeId }), RangeError);
+    assertThrows(() => encodeIdentity({ clusterId: "c", nodeId, incarnation: 1 }), RangeError);
   }
 });
 

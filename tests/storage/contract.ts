@@ -17,6 +17,7 @@ import {
   type PlaceKind,
   recovery,
   reread,
+  type TestOf,
   withPlace,
 } from "./places.ts";
 
@@ -31,8 +32,6 @@ export function contractSuite(kind: PlaceKind): void {
   testOwners(test);
 }
 
-type TestOf = (name: string, act: (place: Place) => Promise<void>) => void;
-
 /** Opens, acts, closes. */
 async function using(store: LogStore, act: (store: LogStore) => Promise<void>): Promise<void> {
   await store.open();
@@ -45,14 +44,11 @@ async function using(store: LogStore, act: (store: LogStore) => Promise<void>): 
 
 function testWriting(test: TestOf): void {
   test("open() of nothing finds an empty log at boot 1", async (place) => {
+    const found = await reread(place.store());
+    const { incarnation } = found;
     assertEquals(
-      await reread(place.store()),
-      recovery({
-        hardState: hardState(0),
-        entries: [],
-        boot: 1,
-        damage: null,
-      }),
+      found,
+      recovery({ hardState: hardState(0), entries: [], boot: 1, incarnation, damage: null }),
     );
   });
 
@@ -68,14 +64,11 @@ function testWriting(test: TestOf): void {
     const all = [...kinds, entry(4, 4, 0), entry(5, 2 ** 48 - 1, 300)];
     const state = hardState(2 ** 48 - 1, "a.long_node-ID-" + "x".repeat(49), 4);
     await using(place.store(), (store) => store.commit(batch({ hardState: state, entries: all })));
+    const found = await reread(place.store());
+    const { incarnation } = found;
     assertEquals(
-      await reread(place.store()),
-      recovery({
-        hardState: state,
-        entries: all,
-        boot: 2,
-        damage: null,
-      }),
+      found,
+      recovery({ hardState: state, entries: all, boot: 2, incarnation, damage: null }),
     );
   });
 

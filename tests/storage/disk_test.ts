@@ -87,6 +87,7 @@ Deno.test("open() refuses values and keys in the log that are not its own", asyn
     [["raft", "0", "quarantine"], new Uint8Array(40)],
     [["raft", "0", "boot"], new Uint8Array(11)],
     [["raft", "0", "identity"], {}],
+    [["raft", "0", "peers"], new Uint8Array(7)],
   ];
   for (const [key, value] of strange) {
     await withDirectory(async (directory) => {

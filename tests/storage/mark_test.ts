@@ -166,7 +166,7 @@ Deno.test("open() doubts a log whose end may have been in the slot that cannot b
 Deno.test("findDamage() tells another log of the same length, and a mark that stayed behind", () => {
   const state = { ...STATE_EMPTY, seq: 4 };
   const mark = (seq: number) => ({
-    newest: { identity: IDENTITY, boot: 1, damaged: false, state: { ...state, seq } },
+    newest: { identity: { ...IDENTITY, incarnation: 1 }, boot: 1, damaged: false, state: { ...state, seq } },
     broken: false,
   });
   assertEquals(findDamage(mark(4), state, IDENTITY), null);
@@ -199,7 +199,7 @@ Deno.test("a process that was fenced off can no longer move the mark", async () 
 Deno.test("a mark that was replaced writes into a file that nobody reads", async () => {
   await withDirectory(async (directory) => {
     const marks = diskAt(directory, GROUP_DEFAULT).marks!;
-    const content = { identity: IDENTITY, boot: 1, damaged: false, state: STATE_EMPTY };
+    const content = { identity: { ...IDENTITY, incarnation: 1 }, boot: 1, damaged: false, state: STATE_EMPTY };
     const older = await marks.create(content);
     const newer = await marks.create({ ...content, boot: 2 });
     for (const seq of [8, 9]) await older.write(encodeState({ ...STATE_EMPTY, seq }), seq);
@@ -240,7 +240,7 @@ Deno.test("each commit syncs its mark once, blocking or not", async () => {
   await withDirectory(async (directory) => {
     const disk = diskAt(directory, GROUP_DEFAULT);
     const mark = await disk.marks!.create({
-      identity: IDENTITY,
+      identity: { ...IDENTITY, incarnation: 1 },
       boot: 1,
       damaged: false,
       state: STATE_EMPTY,

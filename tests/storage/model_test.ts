@@ -52,13 +52,15 @@ async function matchesModel(kind: PlaceKind, history: readonly Action[]): Promis
     try {
       let log: Entry[] = [];
       let state: HardState = hardState(0);
-      let boot = (await store.open()).boot;
+      const first = await store.open();
+      const { incarnation } = first;
+      let boot = first.boot;
       for (const [step, action] of history.entries()) {
         if (action.type === "reopen") {
           const found = await store.open();
           assertEquals(
             found,
-            recovery({ hardState: state, entries: log, boot: ++boot, damage: null }),
+            recovery({ hardState: state, entries: log, boot: ++boot, incarnation, damage: null }),
           );
           continue;
         }
@@ -80,6 +82,7 @@ async function matchesModel(kind: PlaceKind, history: readonly Action[]): Promis
           hardState: state,
           entries: log,
           boot: boot + 1,
+          incarnation,
           damage: null,
         }),
       );

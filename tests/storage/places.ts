@@ -80,10 +80,13 @@ export function withKv(kv: Deno.Kv, replaced: Partial<Deno.Kv>): Deno.Kv {
   });
 }
 
+/** Each of them is another. */
+let memoryDisks = 0;
+
 export const MEMORY_TWIN: PlaceKind = {
   name: "memory twin",
   make() {
-    const disk = new MemoryDisk();
+    const disk = new MemoryDisk(++memoryDisks);
     return Promise.resolve({
       store: (identity = IDENTITY) => new MemoryLogStore(disk, identity),
       remove: () => Promise.resolve(),
@@ -242,9 +245,15 @@ export async function readAll(store: LogStore, info: SnapshotInfo): Promise<Uint
 
 /** What the opening of a log finds that was never compacted. */
 export function recovery(
-  found: Pick<Recovery, "hardState" | "entries" | "boot" | "damage">,
+  found: Pick<Recovery, "hardState" | "entries" | "boot" | "damage" | "incarnation">,
 ): Recovery {
-  return { ...found, baseIndex: logIndex(0), baseTerm: term(0), snapshot: null };
+  return {
+    ...found,
+    baseIndex: logIndex(0),
+    baseTerm: term(0),
+    snapshot: null,
+    peers: new Map(),
+  };
 }
 
 /** What a store finds, opened and closed again. */
@@ -266,5 +275,27 @@ export async function withPlace(
     await act(place);
   } finally {
     await place.remove();
+  }
+}
+
+/** Registers a test with a place of its own. */
+export type TestOf = (name: string, act: (place: Place) => Promise<void>) => void;
+
+/** Opens with `count` entries of term 1 in commits of five, acts, closes. */
+export async function filled(
+  place: Place,
+  count: number,
+  act: (store: LogStore) => Promise<void>,
+): Promise<void> {
+  const store = place.store();
+  await store.open();
+  try {
+    await store.commit(batch({ hardState: hardState(1, "n1") }));
+    for (let at = 1; at <= count; at += 5) {
+      await store.commit(batch({ entries: entries(at, Math.min(5, count - at + 1)) }));
+    }
+    await act(store);
+  } finally {
+    await store.close();
   }
 }
