@@ -106,7 +106,9 @@ async function supervise(
     output.say(killed ? "all nodes killed" : "all nodes stopped");
     return killed ? EXIT_FAILED : EXIT_OK;
   } finally {
-    unwatch();
+    // A copy of the request to stop may still be on its way (SIGNAL_MERGE_MS): by default it would end
+    // the process as killed, just before it says that all went well.
+    if (stopping === null) unwatch();
   }
 }
 
