@@ -161,7 +161,7 @@ export class SnapshotSending {
     transfer.isReading = false;
   }
 
-  /** The state itself is in memory, so that what the disk has lost can be written anew. */
+  /** The state itself is in memory: another one is taken of it when the follower is next said to need one. */
   #foundCorrupt(state: State, info: SnapshotInfo, error: CorruptSnapshot): void {
     for (const transfer of this.#transfers.values()) {
       if (transfer.info === info) this.#end(state, transfer);
@@ -169,7 +169,6 @@ export class SnapshotSending {
     if (state.log.snapshots.current !== info || this.#distrusted) return;
     this.#distrusted = true;
     state.options.onEvent({ type: "snapshot-corrupt", index: info.meta.index, error });
-    state.taking.takeForFollower(state);
   }
 
   #end(state: State, transfer: Transfer): void {

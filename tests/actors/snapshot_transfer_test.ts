@@ -299,6 +299,20 @@ Deno.test("snapshot transfer: a slow follower does not make the others' logs gro
   });
 });
 
+Deno.test("snapshot transfer: what follows the snapshot on its way stays in the log, though a newer one is taken", async () => {
+  await underSeeds(5, async (cluster) => {
+    const { leader, behind, chunks } = await leaveBehindOnDemand(cluster);
+    const seen = watchChunks(cluster, behind, 5);
+    cluster.start(behind);
+    await cluster.eventually("half of it is here", () => seen.count >= chunks / 2);
+    await load(cluster, leader, 30, "meanwhile");
+    await cluster.settle(cluster.service(leader).takeSnapshot());
+    await caughtUp(cluster, behind);
+    assertEquals(eventsOf(cluster, behind, "snapshot-installed").length, 1);
+    assertEquals(seen.count, chunks);
+  }, ON_DEMAND);
+});
+
 Deno.test("snapshot transfer: two followers at a time, and the third when one is done", async () => {
   await VirtualCluster.run(7, 1, async (cluster) => {
     const leader = await cluster.leader();
