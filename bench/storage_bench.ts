@@ -61,7 +61,12 @@ type MarkWay = "none" | "own" | "unsynced" | "blocking" | "awaited" | "overlappe
 class BenchMark implements Mark {
   readonly #file: Deno.FsFile;
   readonly #way: MarkWay;
-  readonly #slot = encodeSlot({ identity, boot: 1, damaged: false, state: STATE_EMPTY });
+  readonly #slot = encodeSlot({
+    identity: { ...identity, incarnation: 1 },
+    boot: 1,
+    damaged: false,
+    state: STATE_EMPTY,
+  });
 
   constructor(path: string, way: MarkWay) {
     this.#file = Deno.openSync(path, { create: true, write: true });
@@ -88,9 +93,13 @@ function diskWith(way: MarkWay): Disk {
   const directory = `${root}/${way}-${crypto.randomUUID()}`;
   const disk = diskAt(directory, GROUP_DEFAULT);
   if (way === "own") return disk;
-  if (way === "none" || way === "overlapped") return { openKv: () => disk.openKv(), marks: null };
+  if (way === "none" || way === "overlapped") {
+    return { openKv: () => disk.openKv(), marks: null, openChunkKv: null, reserve: null };
+  }
   return {
     openKv: () => disk.openKv(),
+    openChunkKv: null,
+    reserve: null,
     marks: {
       read: () => Promise.resolve(null),
       create: () => Promise.resolve(new BenchMark(`${directory}/mark`, way)),

@@ -189,7 +189,7 @@ export class KvLogStore implements LogStore {
     const chunks = await whileBusy(() => ChunkFile.take(chunkKv ?? kv, keys, fence.boot));
     const log = await whileBusy(() => readLog(kv, keys));
     await whileBusy(() => removeOrphans(kv, keys, fence, log));
-    const peers = await whileBusy(() => kv.get(keys.peers));
+    const peers = await whileBusy(() => readPeers(kv, keys));
     const { index, entries, snapshot, quarantine } = log;
     // Read again now that nobody else can commit: the mark may have moved until the fence stood.
     const found = await marks?.read() ?? null;
@@ -237,9 +237,7 @@ export class KvLogStore implements LogStore {
       snapshot: snapshot?.info ?? null,
       boot: fence.boot,
       incarnation: fence.incarnation,
-      peers: peers.value === null
-        ? new Map()
-        : decodePeers(bytesOf(peers.value, "record of the peers")),
+      peers,
       damage,
     };
   }
@@ -286,6 +284,11 @@ export class KvLogStore implements LogStore {
     // Trying it fills the disk for a moment, and no commit must meet that.
     return await this.#gate.beside(() => reserve.restore());
   }
+}
+
+async function readPeers(kv: Deno.Kv, keys: LogKeys): Promise<ReadonlyMap<NodeId, KnownPeer>> {
+  const { value } = await kv.get(keys.peers);
+  return value === null ? new Map() : decodePeers(bytesOf(value, "record of the peers"));
 }
 
 function bound(disk: Disk) {

@@ -92,9 +92,10 @@ export async function describeData(
 ): Promise<DataDescription> {
   return await withData(directory, group, ({ identity, boot, log, state, damage }) => {
     const { entries, snapshot } = log;
+    const { clusterId, nodeId } = identity;
     const info = snapshot?.info ?? null;
     return Promise.resolve({
-      identity,
+      identity: { clusterId, nodeId },
       boot,
       hardState: state.hardState,
       baseIndex: logIndex(state.base.lastIndex),

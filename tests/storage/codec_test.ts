@@ -25,6 +25,7 @@ import { planCommit } from "../../storage/commit_plan.ts";
 import { crc32c } from "../../storage/crc32c.ts";
 import { ATOMIC_LIMITS } from "../../storage/limits.ts";
 import { decodeSlot, encodeSlot, readSlots, SlotBuffer } from "../../storage/mark.ts";
+import { decodePeers, encodePeers } from "../../storage/peers_record.ts";
 import {
   decodeBoot,
   decodeIdentity,
@@ -36,6 +37,7 @@ import {
   type StateRecord,
 } from "../../storage/record_codec.ts";
 import { CorruptLog, UnsupportedFormat } from "../../storage/types.ts";
+import { nodeId } from "../../raft/types.ts";
 import { entries, entry, hardState, IDENTITY } from "./places.ts";
 
 const NUM_RUNS = 300;

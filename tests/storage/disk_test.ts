@@ -12,11 +12,31 @@ import {
   assertThrows,
 } from "@std/assert";
 import { GROUP_DEFAULT, groupId } from "../../raft/types.ts";
-import { diskAt, KV_FILE_NAME, refuseVolatileKv } from "../../storage/disk.ts";
+import { CHUNKS_NONE, encodeChunk, endAfter } from "../../storage/chunk_codec.ts";
+import {
+  CHUNK_FILE_NAME,
+  type Disk,
+  diskAt,
+  KV_FILE_NAME,
+  refuseVolatileKv,
+} from "../../storage/disk.ts";
 import { storageError, whileBusy } from "../../storage/kv_error.ts";
-import { openKvLogStore } from "../../storage/kv_log_store.ts";
-import { CorruptLog, Fenced, StorageFull } from "../../storage/types.ts";
-import { batch, entries, IDENTITY, OWNER, reread, storeAt } from "./places.ts";
+import { KvLogStore, openKvLogStore } from "../../storage/kv_log_store.ts";
+import { encodeStored } from "../../storage/snapshot_record.ts";
+import { CorruptLog, CorruptSnapshot, Fenced, StorageFull } from "../../storage/types.ts";
+import {
+  batch,
+  chunks,
+  entries,
+  IDENTITY,
+  infoOf,
+  OWNER,
+  reread,
+  snapshotMeta,
+  snapshotted,
+  storeAt,
+  withKv,
+} from "./places.ts";
 
 async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "kvorum-disk-" });
@@ -102,6 +122,82 @@ Deno.test("open() refuses values and keys in the log that are not its own", asyn
       await assertRejects(() => store.commit(batch({ entries: entries(3, 1) })), Error, "closed");
     });
   }
+});
+
+Deno.test("open() refuses a gap between the snapshot and the log", async () => {
+  const other = { serial: 9, info: infoOf(snapshotMeta(7), chunks(1)) };
+  const beyond = { serial: 9, info: infoOf(snapshotMeta(31), chunks(1)) };
+  for (const record of [null, encodeStored(other), encodeStored(beyond)]) {
+    await withDirectory(async (directory) => {
+      const store = storeAt(directory);
+      await store.open();
+      for (const first of [1, 11, 21]) await store.commit(batch({ entries: entries(first, 10) }));
+      await snapshotted(store, snapshotMeta(15), chunks(2), 10);
+      await store.close();
+      const kv = await diskAt(directory, GROUP_DEFAULT).openKv();
+      await (record === null
+        ? kv.delete(["raft", "0", "snapshot"])
+        : kv.set(["raft", "0", "snapshot"], record));
+      kv.close();
+      await assertRejects(() => store.open(), CorruptLog, "its snapshot is at");
+    });
+  }
+});
+
+Deno.test("chunks that are gone are CorruptSnapshot when they are read, and the log is whole", async () => {
+  await withDirectory(async (directory) => {
+    const store = storeAt(directory);
+    await store.open();
+    await store.commit(batch({ entries: entries(1, 10) }));
+    const { info } = await snapshotted(store, snapshotMeta(10), chunks(2), 0);
+    await store.close();
+    await Deno.remove(`${directory}/${CHUNK_FILE_NAME}`);
+    assertEquals((await store.open()).entries, entries(1, 10));
+    await assertRejects(() => store.snapshots.read(info, 0), CorruptSnapshot, "missing");
+    // A chunk that another snapshot left under this one's number is not taken for it.
+    const chunkKv = await diskAt(directory, GROUP_DEFAULT).openChunkKv!();
+    const foreign = encodeChunk(1, endAfter(CHUNKS_NONE, chunks(1, 5)[0]), chunks(1, 6)[0]);
+    await chunkKv.set(["raft", "0", "chunk", 1, 1], foreign);
+    chunkKv.close();
+    await assertRejects(() => store.snapshots.read(info, 1), CorruptSnapshot, "another's");
+    await store.close();
+  });
+});
+
+Deno.test("an opening that was overtaken between the two fences is fenced off", async () => {
+  await withDirectory(async (directory) => {
+    const disk = diskAt(directory, GROUP_DEFAULT, 0);
+    const rival = storeAt(directory);
+    let overtaken = false;
+    const slow: Disk = {
+      openKv: async () => {
+        const kv = await disk.openKv();
+        return withKv(kv, {
+          atomic: () => {
+            const atomic = kv.atomic();
+            const commit = atomic.commit.bind(atomic);
+            atomic.commit = async () => {
+              const result = await commit();
+              if (!overtaken) {
+                overtaken = true;
+                await rival.open();
+              }
+              return result;
+            };
+            return atomic;
+          },
+        });
+      },
+      openChunkKv: () => disk.openChunkKv!(),
+      marks: disk.marks,
+      reserve: null,
+    };
+    await assertRejects(() => new KvLogStore(slow, OWNER).open(), Fenced);
+    // The one that overtook it has not even noticed.
+    await rival.commit(batch({ entries: entries(1, 5) }));
+    const { info } = await snapshotted(rival, snapshotMeta(5), chunks(2));
+    assertEquals((await reread(rival)).snapshot, info);
+  });
 });
 
 Deno.test("storageError() tells a full disk and a damaged file from other errors", () => {

@@ -166,7 +166,12 @@ Deno.test("open() doubts a log whose end may have been in the slot that cannot b
 Deno.test("findDamage() tells another log of the same length, and a mark that stayed behind", () => {
   const state = { ...STATE_EMPTY, seq: 4 };
   const mark = (seq: number) => ({
-    newest: { identity: { ...IDENTITY, incarnation: 1 }, boot: 1, damaged: false, state: { ...state, seq } },
+    newest: {
+      identity: { ...IDENTITY, incarnation: 1 },
+      boot: 1,
+      damaged: false,
+      state: { ...state, seq },
+    },
     broken: false,
   });
   assertEquals(findDamage(mark(4), state, IDENTITY), null);
@@ -199,7 +204,12 @@ Deno.test("a process that was fenced off can no longer move the mark", async () 
 Deno.test("a mark that was replaced writes into a file that nobody reads", async () => {
   await withDirectory(async (directory) => {
     const marks = diskAt(directory, GROUP_DEFAULT).marks!;
-    const content = { identity: { ...IDENTITY, incarnation: 1 }, boot: 1, damaged: false, state: STATE_EMPTY };
+    const content = {
+      identity: { ...IDENTITY, incarnation: 1 },
+      boot: 1,
+      damaged: false,
+      state: STATE_EMPTY,
+    };
     const older = await marks.create(content);
     const newer = await marks.create({ ...content, boot: 2 });
     for (const seq of [8, 9]) await older.write(encodeState({ ...STATE_EMPTY, seq }), seq);

@@ -146,12 +146,15 @@ Deno.test("foundFromSnapshot() makes data whose state is the snapshot", async ()
       assertEquals((await describeData(directory)).damage, null);
       const store = storeAt(directory, NEW_IDENTITY);
       const found = await store.open();
+      const { incarnation } = found;
       assertEquals(found, {
         hardState: hardState(6, null, 70),
         baseIndex: info.meta.index,
         baseTerm: info.meta.term,
         entries: [],
         snapshot: info,
+        incarnation,
+        peers: new Map(),
         boot: 2,
         damage: null,
       });
