@@ -30,7 +30,6 @@ import { isMember } from "../../raft/quorum.ts";
 import { createRandom, drawBelow } from "../../raft/random.ts";
 import { drawRequest, joinerOf } from "./harness_churn.ts";
 import {
-  type Applied,
   applyEntry,
   commitBatch,
   type Disk,
@@ -43,23 +42,12 @@ import {
   storeSnapshot,
   verifyIncoming,
 } from "./harness_disk.ts";
+import { hasWork, type Node } from "./harness_node.ts";
 import { Network, type Packet } from "./harness_network.ts";
 import type { Schedule } from "./harness_schedule.ts";
 import { SnapshotShell } from "./harness_snapshots.ts";
 import { Clocks } from "./harness_time.ts";
 import { Oracle } from "./oracle.ts";
-
-interface Node {
-  readonly id: NodeId;
-  readonly disk: Disk;
-  core: Core | null;
-  /** What the state machine of its present life has applied. */
-  applied: Applied;
-  shell: SnapshotShell;
-  inbox: Input[];
-  /** Names reads, changes and transfers, over all its lives. */
-  idNext: number;
-}
 
 /** Small windows, so that they fill; the timeouts are those of a replica. */
 const LIMITS = { inflightMessagesMax: 3, appendBytesMax: 96, forwardBytesMax: 40 };
@@ -115,6 +103,7 @@ export class Cluster {
   /** Ends all faults, starts who is down, and lets `ticks` pass in which every message arrives in order. */
   heal(ticks: number): void {
     this.#network.heal();
+    this.#clocks.resumeAll();
     for (const node of this.nodes) {
       if (node.core === null) this.#start(node);
       node.inbox.push({ type: "stand", standing: true });
@@ -184,12 +173,13 @@ export class Cluster {
 
   #act(): void {
     const node = this.nodes[this.#below(this.nodes.length)];
+    if (this.#clocks.isPaused(node.id)) return;
     const draw = this.#below(this.#schedule.churn ? 1_040 : 1_030);
     if (draw < 400) this.#turn(node, this.#schedule.turnInputsMax, this.#schedule.crashes);
     else if (draw < 720) this.#deliverSome();
     else if (draw < 900) this.#push(node, { type: "tick", timeMs: this.#below(1_000) });
     else if (draw < 980) this.#askSome(node, draw >= 950);
-    else if (draw < 990) this.#partitionSome();
+    else if (draw < 990) this.#partitionSome(node);
     else if (draw >= 1_030) this.#operate(node);
     else if (draw >= 1_005) this.#snapshotSome(node);
     else if (draw >= 1_000) this.#transferSome(node);
@@ -241,8 +231,10 @@ export class Cluster {
     this.#push(node, input);
   }
 
-  #partitionSome(): void {
+  /** Cuts the network in two or heals it, or lets a process stand still while the others go on. */
+  #partitionSome(node: Node): void {
     if (!this.#schedule.partitions) return;
+    if (this.#happens(15)) return this.#clocks.pause(node.id, this.#below(30));
     if (this.#happens(50)) this.#network.heal();
     else this.#network.partition(this.nodes.map(({ id }) => id));
   }
@@ -271,7 +263,7 @@ export class Cluster {
       const stepped = this.#step(node, node.core, input);
       checkInvariants(node.core);
       this.oracle.stepped(node.core, stepped);
-      this.#clocks.checkFreshness(node.core);
+      this.#clocks.check(node.core, this.nodes);
       effects.push(...stepped);
     }
     this.#finish(node, effects, mayCrash);
@@ -392,8 +384,4 @@ export class Cluster {
     else loseTail(disk, 1 + this.#below(disk.entries.length));
     this.oracle.durable(node.id, disk);
   }
-}
-
-function hasWork({ inbox, shell }: Node): boolean {
-  return inbox.length > 0 || shell.installDue;
 }

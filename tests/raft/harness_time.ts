@@ -5,6 +5,7 @@
  * @module
  */
 import { type Core, CORE_LIMITS, freshness, leaseTick, type NodeId } from "../../raft/mod.ts";
+import type { Node } from "./harness_node.ts";
 import { type Oracle, SafetyError } from "./oracle.ts";
 
 /**
@@ -22,6 +23,8 @@ interface Ticked {
 export class Clocks {
   readonly #oracle: Oracle;
   readonly #ticked = new Map<NodeId, Ticked[]>();
+  /** Until when processes stand still. */
+  readonly #pausedTo = new Map<NodeId, number>();
   #now = 0;
 
   constructor(oracle: Oracle) {
@@ -30,6 +33,18 @@ export class Clocks {
 
   pass(ticks: number): void {
     this.#now += ticks;
+  }
+
+  pause(id: NodeId, ticks: number): void {
+    this.#pausedTo.set(id, this.#now + ticks);
+  }
+
+  isPaused(id: NodeId): boolean {
+    return this.#now < (this.#pausedTo.get(id) ?? 0);
+  }
+
+  resumeAll(): void {
+    this.#pausedTo.clear();
   }
 
   /** A node has started: its ticks begin anew. */
@@ -53,8 +68,20 @@ export class Clocks {
     return tick !== null && this.#now - this.#ticked.get(core.id)![tick].at < LEASE_TICKS;
   }
 
+  /** After each step of `core`, with all `nodes`. */
+  check(core: Core, nodes: readonly Node[]): void {
+    this.#checkFreshness(core);
+    for (const { id, core: each } of nodes) {
+      if (each === null || each.role !== "leader" || this.isPaused(id)) continue;
+      if (each.commitIndex >= this.#oracle.commitIndex || !this.holdsLease(each)) continue;
+      throw new SafetyError(
+        `Lease: ${id} would read at ${each.commitIndex}, ${this.#oracle.commitIndex} is committed`,
+      );
+    }
+  }
+
   /** What a core says of how fresh its log is must cover all that was committed anywhere at that time. */
-  checkFreshness(core: Core): void {
+  #checkFreshness(core: Core): void {
     const fresh = freshness(core);
     if (fresh === null) return;
     const { commitIndex } = this.#ticked.get(core.id)![fresh.tick];
