@@ -1,0 +1,153 @@
+/**
+ * `deno task node` with the node itself: joining, starting again, and ending while it is being asked.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { readMembersFile } from "../../cli/members_file.ts";
+import { kvctl } from "./fake_cluster.ts";
+import { eventually, freeBasePort, isListening, Program } from "./program.ts";
+
+const script = new URL("../../cli/node.ts", import.meta.url);
+
+/** Some nodes on free ports, with their data in a temporary directory. */
+class Nodes implements AsyncDisposable {
+  readonly #base = freeBasePort(3);
+  readonly #root = Deno.makeTempDirSync({ prefix: "kvorum-cli-" });
+  readonly #programs: Program[] = [];
+
+  port(i: number): number {
+    return this.#base + i - 1;
+  }
+
+  url(i: number): string {
+    return `http://127.0.0.1:${this.port(i)}`;
+  }
+
+  data(i: number): string {
+    return `${this.#root}/n${i}`;
+  }
+
+  start(i: number, ...flags: string[]): Program {
+    const program = new Program(script, [
+      `--id=n${i}`,
+      `--port=${this.port(i)}`,
+      `--peer-port=${this.port(i) + 1000}`,
+      `--data=${this.data(i)}`,
+      ...flags,
+    ]);
+    this.#programs.push(program);
+    return program;
+  }
+
+  /** Runs kvctl against node `i`. */
+  async kvctl(i: number, ...args: string[]): Promise<string> {
+    const run = await kvctl([...args, `--url=${this.url(i)}`, "--timeout=20s"]);
+    assertEquals(run.code, 0, `${args.join(" ")}: ${run.errors}`);
+    return run.out;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const program of this.#programs) await program[Symbol.asyncDispose]();
+    for (const i of [1, 2, 3]) {
+      await eventually(`n${i} is gone`, async () => !await isListening(this.port(i)));
+    }
+    Deno.removeSync(this.#root, { recursive: true });
+  }
+}
+
+Deno.test("node --join gets a node into a running cluster, and it comes back without the flag", async () => {
+  await using nodes = new Nodes();
+  nodes.start(1);
+  await nodes.kvctl(1, "put", "greeting", "hello");
+  const join = `--join=${nodes.url(1)}`;
+  const second = nodes.start(2, join);
+  assertMatch(await nodes.kvctl(1, "members", "--wait=n2"), /^n2 +voter /m);
+  assertEquals(await nodes.kvctl(2, "get", "greeting"), "hello");
+  await eventually("n2 has noted that both are members", () => {
+    const noted = readMembersFile(nodes.data(2));
+    return noted !== null && noted.joined && noted.members.length === 2;
+  });
+  second.signal("SIGTERM");
+  assertEquals(await second.ended(), 0);
+  nodes.start(2);
+  await nodes.kvctl(2, "status", "--wait");
+  await nodes.kvctl(2, "put", "greeting", "again");
+  assertMatch(await nodes.kvctl(1, "verify"), /^equal at index /);
+});
+
+Deno.test("node --join of a member that lost its directory is refused, with what to do", async () => {
+  await using nodes = new Nodes();
+  nodes.start(1);
+  const join = `--join=${nodes.url(1)}`;
+  const second = nodes.start(2, join);
+  await nodes.kvctl(1, "members", "--wait=n2");
+  second.signal("SIGKILL");
+  await second.ended();
+  await eventually("n2 is gone", async () => !await isListening(nodes.port(2)));
+  Deno.removeSync(nodes.data(2), { recursive: true });
+  const blank = nodes.start(2, join);
+  assertEquals(await blank.ended(), 2);
+  assertMatch(blank.errors, /n2 is a voter already, .*kvctl members remove n2/);
+});
+
+Deno.test("node --join --role learner stays a learner, and counts for nothing", async () => {
+  await using nodes = new Nodes();
+  nodes.start(1);
+  await nodes.kvctl(1, "put", "a", "1");
+  const learner = nodes.start(2, `--join=${nodes.url(1)}`, "--role=learner");
+  assertMatch(await nodes.kvctl(1, "members", "--wait=n2"), /^n2 +learner /m);
+  assertEquals(await nodes.kvctl(2, "get", "a"), "1");
+  learner.signal("SIGKILL");
+  await learner.ended();
+  await nodes.kvctl(1, "put", "a", "2");
+});
+
+/** One connection that is kept, as a client's pool does. */
+class Kept implements Disposable {
+  readonly #connection: Deno.TcpConn;
+
+  constructor(connection: Deno.TcpConn) {
+    this.#connection = connection;
+  }
+
+  /** Sends one request; gives the whole answer, or null if the connection was closed instead. */
+  async ask(request: string): Promise<string | null> {
+    await this.#connection.write(new TextEncoder().encode(`${request}\r\n\r\n`));
+    const buffer = new Uint8Array(65_536);
+    let text = "";
+    for (;;) {
+      const bytes = await this.#connection.read(buffer);
+      if (bytes === null) return null;
+      text += new TextDecoder().decode(buffer.subarray(0, bytes));
+      const [, head, length] = /^(.*?content-length: (\d+).*?\r\n\r\n)/is.exec(text) ?? [];
+      if (head !== undefined && text.length >= head.length + Number(length)) return text;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection.close();
+  }
+}
+
+Deno.test("node that is asked to stop answers whoever is connected, and sends them away", async () => {
+  await using nodes = new Nodes();
+  const program = nodes.start(1);
+  await nodes.kvctl(1, "status", "--wait");
+  using kept = new Kept(await Deno.connect({ hostname: "127.0.0.1", port: nodes.port(1) }));
+  const put = "PUT /v1/kv/a HTTP/1.1\r\nhost: n1\r\ncontent-length: 0";
+  assertMatch(await kept.ask(put) ?? "", /^HTTP\/1.1 200 /);
+  program.signal("SIGTERM");
+  let answer: string | null = "";
+  let answers = 0;
+  while (answer !== null && !/^connection: close\r$/im.test(answer)) {
+    answer = await kept.ask(put);
+    // Served as ever, not refused: nothing that a client sends meanwhile is lost.
+    assertMatch(answer ?? "closed", /^HTTP\/1.1 200 /);
+    answers++;
+  }
+  const readyz = await kept.ask("GET /readyz HTTP/1.1\r\nhost: n1");
+  assertMatch(readyz ?? "closed", /^HTTP\/1.1 503 .*the node is shutting down/s);
+  assert(answers > 0);
+  assertEquals(await program.ended(), 0);
+});
