@@ -4,33 +4,30 @@
  * @module
  */
 
-/**
- * One tick of the core, in ms. Election and heartbeat timeouts count these. An idle node does little
- * else than tick, and a wake-up costs 0.15 ms of CPU: docs/decisions/0015-reads-and-leases.md.
- */
-export const TICK_MS = 50;
-/** A follower that hears no leader campaigns after 6 to 11 ticks, drawn anew each time: 300 to 550 ms. */
-export const ELECTION_TICKS = 6;
+/** One tick of the core, in ms. Election and heartbeat timeouts count these. */
+export const TICK_MS = 20;
+/** A follower that hears no leader campaigns after 15 to 29 ticks, drawn anew each time: 300 to 580 ms. */
+export const ELECTION_TICKS = 15;
 /** A follower that was sent nothing else gets a heartbeat every 100 ms. */
-export const HEARTBEAT_TICKS = 2;
+export const HEARTBEAT_TICKS = 5;
 /**
- * A replica with nothing to do ticks as rarely as this, so many ticks at a time: a leader for its
- * heartbeats; a follower only when none came, since otherwise it ticks as it hears them.
+ * Ticks that one turn makes up for, at most. A replica with nothing to do lets so many come together,
+ * since a wake-up costs far more than a tick (docs/decisions/0015-reads-and-leases.md).
  */
-export const QUIET_LEADER_TICKS = HEARTBEAT_TICKS;
-export const QUIET_FOLLOWER_TICKS = 3;
+export const TICKS_AT_ONCE_MAX = HEARTBEAT_TICKS;
 /** The core gives up an unanswered read after so many ticks: 5 s, as long as a call may take. */
-export const READ_TICKS = 100;
+export const READ_TICKS = 250;
 /**
  * How long a lease lasts from the tick whose message a quorum has answered. A voter that heard a leader
- * stands by it for 200 ms of its own clock at least: ELECTION_TICKS ticks, two of which may come at
- * once. So the rates of clocks may differ by a quarter (docs/decisions/0015-reads-and-leases.md).
+ * stands by it for 200 ms of its own clock at least: ELECTION_TICKS ticks, of which TICKS_AT_ONCE_MAX
+ * may come at once. So the rates of clocks may differ by a quarter
+ * (docs/decisions/0015-reads-and-leases.md).
  */
 export const LEASE_MS = 150;
 /** Wall and monotonic clock moving apart by more than this between two looks is a clock jump. */
 export const CLOCK_JUMP_MS = 100;
-/** The last ticks whose times are known: 12 s of them, since an echo may come late. */
-export const TICKS_KEPT = 256;
+/** The last ticks whose times are known: 10 s of them, since an echo may come late. */
+export const TICKS_KEPT = 512;
 /** What a replica keeps of what it knows about its staleness, ahead of what it has applied. */
 export const FRESHNESS_KEPT_MAX = 64;
 /** How long a session read waits for what it must see; another replica may have it. */
@@ -88,11 +85,11 @@ export const SNAPSHOT_WINDOW = 2;
 /** Followers that are sent a snapshot at a time; others wait. */
 export const SNAPSHOT_SENDINGS_MAX = 2;
 /** A chunk without an answer is sent again after so many ticks. */
-export const SNAPSHOT_RESEND_TICKS = 6;
+export const SNAPSHOT_RESEND_TICKS = 15;
 /** A follower that has all chunks is asked again for what became of them after so many ticks. */
-export const SNAPSHOT_PROBE_TICKS = 20;
+export const SNAPSHOT_PROBE_TICKS = 50;
 /** A transfer to a follower that was not heard for so many ticks is ended. */
-export const SNAPSHOT_GIVE_UP_TICKS = 200;
+export const SNAPSHOT_GIVE_UP_TICKS = 500;
 /** How often the log is kept from being cut off for one transfer. */
 export const SNAPSHOT_HOLDS_MAX = 3;
 /** Chunks that wait at a follower for its disk. */
@@ -107,9 +104,9 @@ export const HASH_CHECK_MS = 60_000;
 /** How long the leader waits for hashes that could still make a majority. */
 export const HASH_REPORT_MS = 5000;
 /** A hash that nothing came of yet is reported again after so many ticks. */
-export const HASH_REPORT_TICKS = 20;
+export const HASH_REPORT_TICKS = 50;
 /** How often a replica with a full disk looks for room again, in ticks: 10 s. */
-export const RESERVE_RETRY_TICKS = 200;
+export const RESERVE_RETRY_TICKS = 500;
 /** With a full disk, a snapshot no larger than this is still taken: the reserve must not go for it. */
 export const DISK_FULL_SNAPSHOT_BYTES_MAX = 2 * 1024 * 1024;
 /** What an ask waits beyond its call's own deadline, before a silent replica counts as not serving. */
@@ -124,13 +121,13 @@ export const PROPOSE_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of passed-on commands that a leader gathers; more are dropped, and passed on again. */
 export const FORWARDS_BYTES_MAX = 64 * 1024 * 1024;
 /** A write that a follower passed on is proposed again after so many ticks an attempt, up to the second. */
-export const REPROPOSE_TICKS_MIN = 10;
-export const REPROPOSE_TICKS_MAX = 40;
+export const REPROPOSE_TICKS_MIN = 25;
+export const REPROPOSE_TICKS_MAX = 100;
 /** How often, in ticks, the pending writes are looked through for lost ones. */
-export const REPROPOSE_SCAN_TICKS = 2;
+export const REPROPOSE_SCAN_TICKS = 5;
 /** A read round without an answer is asked again after so many ticks, doubling up to the second. */
-export const READ_RETRY_TICKS_MIN = 4;
-export const READ_RETRY_TICKS_MAX = 32;
+export const READ_RETRY_TICKS_MIN = 10;
+export const READ_RETRY_TICKS_MAX = 80;
 /** The replica's mailbox. Client requests beyond these are refused as overload. */
 export const MAILBOX_USER_MESSAGES_MAX = 16_384;
 export const MAILBOX_USER_BYTES_MAX = 64 * 1024 * 1024;

@@ -84,7 +84,8 @@ async function start(state: State): Promise<void> {
 function drain(state: State, batch: readonly ReplicaMessage[]): void {
   if (state.hashCheck.mismatch !== null) return; // Its commit puts an end to it.
   const timeMs = state.clock.nowMs();
-  const ticks = state.ticker.take(state.ctx.env.now(), () => paceOf(state));
+  const nowMs = state.ctx.env.now();
+  const ticks = state.ticker.take(nowMs);
   for (let i = 0; i < ticks; i++) onTick(state, timeMs);
   for (const message of batch) take(state, message, timeMs);
   expire(state, timeMs);
@@ -93,6 +94,7 @@ function drain(state: State, batch: readonly ReplicaMessage[]): void {
   state.outbox.flush();
   applyCommitted(state);
   state.administration.settle(state);
+  state.ticker.rest(nowMs, () => paceOf(state));
 }
 
 function take(state: State, message: ReplicaMessage, timeMs: number): void {
@@ -100,7 +102,8 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
     case "peer":
       onPeer(state, message.from, message.message, timeMs);
       break;
-    case "tick": // It has called for this turn, and that is all.
+    case "tick":
+      state.ticker.fired();
       break;
     case "write":
       takeWrite(state, message);

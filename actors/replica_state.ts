@@ -146,7 +146,7 @@ export function paceOf({ core, proposals, reads, sessionReads, forwards, deferre
   const waiting = proposals.size + reads.size + sessionReads.size + forwards.size + deferred.length;
   if (waiting > 0 || core.log.lastIndex !== core.commitIndex) return "busy";
   if (core.role === "leader") return core.transfer === null ? "quiet-leader" : "busy";
-  const hears = core.leader !== null && core.electionElapsedTicks <= 2 * HEARTBEAT_TICKS;
+  const hears = core.leader !== null && core.electionElapsedTicks < HEARTBEAT_TICKS;
   return hears ? "quiet-follower" : "busy";
 }
 

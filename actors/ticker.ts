@@ -1,53 +1,60 @@
 /**
  * When the core ticks. A turn that comes anyway ticks if it is time; a timer sees to it that a turn
- * comes. A replica with nothing to do lets it come late, two ticks at a time: a leader then wakes up for
- * its heartbeats only, and a follower rides on those that it hears.
+ * comes. A replica with nothing to do lets it come late, and makes up for the ticks then: a leader wakes
+ * up for its heartbeats only, and a follower rides on those that it hears.
  *
  * Ticks may come late, and then get lost; they never run fast: in any stretch of time there are at most
- * two more than TICK_MS fits into it. Leases rest on that (docs/decisions/0015-reads-and-leases.md).
+ * TICKS_AT_ONCE_MAX more than fit into it. Leases rest on that (docs/decisions/0015-reads-and-leases.md).
  *
  * @module
  */
-import { QUIET_FOLLOWER_TICKS, QUIET_LEADER_TICKS, TICK_MS } from "./limits_replica.ts";
+import { HEARTBEAT_TICKS, TICK_MS, TICKS_AT_ONCE_MAX } from "./limits_replica.ts";
 import type { ReplicaMessage } from "./replica_types.ts";
 import type { Ctx, Timer } from "./types.ts";
-
-/** Ticks that one turn makes up for, at most. */
-const TICKS_AT_ONCE_MAX = 2;
-/** The host's timers may fire a fraction early. */
-const EARLY_MS = 1;
 
 /** How much a replica has to do: how long the core may do without a tick. */
 export type Pace = "busy" | "quiet-leader" | "quiet-follower";
 
 const DELAYS_MS: Readonly<Record<Pace, number>> = {
   "busy": TICK_MS,
-  "quiet-leader": QUIET_LEADER_TICKS * TICK_MS,
-  "quiet-follower": QUIET_FOLLOWER_TICKS * TICK_MS,
+  // The host's timers may fire a fraction early, which must not cost a heartbeat.
+  "quiet-leader": HEARTBEAT_TICKS * TICK_MS + 1,
+  // The next heartbeat comes before.
+  "quiet-follower": (HEARTBEAT_TICKS + 1) * TICK_MS,
 };
 
 export class Ticker {
   readonly #ctx: Ctx<ReplicaMessage>;
   #timer: Timer;
   #tickedMs: number;
+  #mustArm = false;
 
   constructor(ctx: Ctx<ReplicaMessage>) {
     this.#ctx = ctx;
     this.#tickedMs = ctx.env.now();
-    this.#timer = this.#arm("busy");
+    this.#timer = ctx.setTimer({ type: "tick" }, { delayMs: TICK_MS });
   }
 
   /** At the start of a turn: how many ticks the core is to be given. */
-  take(nowMs: number, pace: () => Pace): number {
-    const due = Math.floor((nowMs - this.#tickedMs + EARLY_MS) / TICK_MS);
+  take(nowMs: number): number {
+    const due = Math.floor((nowMs - this.#tickedMs) / TICK_MS);
     if (due < 1) return 0;
     this.#tickedMs = nowMs;
-    this.#timer.cancel();
-    this.#timer = this.#arm(pace());
+    this.#mustArm = true;
     return Math.min(due, TICKS_AT_ONCE_MAX);
   }
 
-  #arm(pace: Pace): Timer {
-    return this.#ctx.setTimer({ type: "tick" }, { delayMs: DELAYS_MS[pace] });
+  /** In a turn: the timer has called for it. */
+  fired(): void {
+    this.#mustArm = true;
+  }
+
+  /** At the end of a turn: sees to the next ticks. */
+  rest(nowMs: number, pace: () => Pace): void {
+    if (!this.#mustArm) return;
+    this.#mustArm = false;
+    this.#timer.cancel();
+    const delayMs = Math.max(1, this.#tickedMs + DELAYS_MS[pace()] - nowMs);
+    this.#timer = this.#ctx.setTimer({ type: "tick" }, { delayMs });
   }
 }
