@@ -134,11 +134,9 @@ export class KvSession {
 
   /** Puts the log and the snapshots up to `serialMax` aside. The session is at its end then. */
   async quarantine(reason: string, serialMax: number): Promise<void> {
-    const { keys, mark } = this.#opened;
+    const { keys } = this.#opened;
     const { seq, hardState, epoch } = this.#state;
     const note = encodeQuarantine({ reason, epoch: epoch + 1, serialMax });
-    this.#garbage.stop();
-    mark?.setDamaged(true);
     await this.#write({
       seq: seq + 1,
       hardState: { ...hardState, commit: logIndex(0) },

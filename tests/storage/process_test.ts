@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { startChild } from "./children.ts";
 import { reread, storeAt } from "./places.ts";
+import { hasStrace, syncsIn, tracer } from "./syncs.ts";
 
 const WRITER = "./writer_child.ts";
 const ENDLESS = "1000000000";
@@ -89,32 +90,16 @@ Deno.test("of two processes on one directory exactly one survives the fence", as
   });
 });
 
-/**
- * Whether strace is there, may be run, and may trace, which some containers forbid. It is optional:
- * `apt install strace`; `deno task test` then permits it.
- */
-async function hasStrace(): Promise<boolean> {
-  const { state } = await Deno.permissions.query({ name: "run", command: "strace" });
-  if (state !== "granted") return false;
-  try {
-    const args = ["-o", "/dev/null", "strace", "-V"];
-    return (await new Deno.Command("strace", { args }).output()).success;
-  } catch {
-    return false;
-  }
-}
-
 Deno.test({
   name: "between a commit and its acknowledgement: a sync of the database, then one of the mark",
   ignore: !await hasStrace(),
   fn: () =>
     withDirectory(async (directory) => {
       const trace = `${directory}/trace`;
-      const options = ["-f", "-y", "-s", "40", "-e", "trace=fsync,fdatasync,write", "-o", trace];
       const commits = 10;
-      const child = startChild(WRITER, directory, [String(commits)], ["strace", ...options]);
+      const child = startChild(WRITER, directory, [String(commits)], tracer(trace));
       assertEquals(await child.ended(), 0);
-      const counted = countSyncs(await Deno.readTextFile(trace));
+      const counted = syncsIn(await Deno.readTextFile(trace));
       assertEquals(counted.length, commits);
       for (const syncs of counted) {
         // SQLite may sync more than its log when it moves the log's pages into the file.
@@ -125,23 +110,3 @@ Deno.test({
       }
     }),
 });
-
-/** The files synced between each `begin` and its `acknowledged`, in order of completion. */
-function countSyncs(trace: string): string[][] {
-  const commits: string[][] = [];
-  const unfinished = new Map<string, string>();
-  let current: string[] | null = null;
-  for (const line of trace.split("\n")) {
-    if (/write\(1<.*"begin /.test(line)) current = [];
-    if (/write\(1<.*"acknowledged /.test(line) && current !== null) {
-      commits.push(current);
-      current = null;
-    }
-    const thread = /^\d+/.exec(line)?.[0] ?? "";
-    const file = /f(?:data)?sync\(\d+<[^>]*\/([^/>]+)>/.exec(line)?.[1];
-    if (file !== undefined && line.includes("unfinished")) unfinished.set(thread, file);
-    else if (file !== undefined) current?.push(file);
-    else if (/<\.\.\. f(data)?sync resumed>/.test(line)) current?.push(unfinished.get(thread)!);
-  }
-  return commits;
-}

@@ -10,7 +10,7 @@ import { equal } from "@std/assert";
 import { GROUP_DEFAULT } from "../../raft/types.ts";
 import { CHUNK_FILE_NAME, KV_FILE_NAME } from "../../storage/disk.ts";
 import { KvLogStore } from "../../storage/kv_log_store.ts";
-import type { Recovery } from "../../storage/types.ts";
+import { CorruptSnapshot, type Recovery } from "../../storage/types.ts";
 import { type Crash, MortalDisk } from "./mortal_disk.ts";
 import {
   batch,
@@ -40,6 +40,8 @@ interface Case {
   prepare(store: KvLogStore): Promise<void>;
   act(store: KvLogStore, acknowledge: Acknowledge): Promise<void>;
   readonly writesMin: number;
+  /** What is there afterwards, once garbage is gone. */
+  readonly chunksAfter: number;
 }
 
 const nothing = () => Promise.resolve();
@@ -53,6 +55,7 @@ const CASES: readonly Case[] = [
       acknowledge();
     },
     writesMin: NEW.length + 5,
+    chunksAfter: NEW.length,
   },
   {
     name: "installing a snapshot in place of the log",
@@ -63,6 +66,7 @@ const CASES: readonly Case[] = [
       acknowledge();
     },
     writesMin: NEW.length + 5,
+    chunksAfter: NEW.length,
   },
   {
     name: "installing a snapshot and keeping the log behind it",
@@ -73,6 +77,7 @@ const CASES: readonly Case[] = [
       acknowledge();
     },
     writesMin: NEW.length + 5,
+    chunksAfter: NEW.length,
   },
   {
     name: "dropping what was received for something else",
@@ -83,6 +88,7 @@ const CASES: readonly Case[] = [
       await received(store, infoOf(snapshotMeta(100, 3), NEW), NEW, 3);
     },
     writesMin: 6,
+    chunksAfter: OLD.length + 3,
   },
   {
     name: "quarantine",
@@ -92,6 +98,7 @@ const CASES: readonly Case[] = [
       acknowledge();
     },
     writesMin: 2,
+    chunksAfter: OLD.length,
   },
   {
     name: "repair after a quarantine",
@@ -107,6 +114,7 @@ const CASES: readonly Case[] = [
       acknowledge();
     },
     writesMin: 5,
+    chunksAfter: NEW.length,
   },
 ];
 
@@ -150,7 +158,9 @@ async function withStore(
 }
 
 /** What is found, without what counts openings. */
-function essence({ hardState, baseIndex, entries, snapshot, damage }: Recovery) {
+type Essence = Pick<Recovery, "hardState" | "baseIndex" | "entries" | "snapshot" | "damage">;
+
+function essence({ hardState, baseIndex, entries, snapshot, damage }: Essence): Essence {
   return { hardState, baseIndex, entries, snapshot, damage };
 }
 
@@ -158,36 +168,51 @@ async function foundBy(store: KvLogStore) {
   return essence(await store.open());
 }
 
-/** Every value that must be there, and none else: of the log one by one, of chunks their number. */
-async function assertNoGarbage(directory: string, found: Recovery, kept: number): Promise<void> {
-  const count = async (name: string, prefix: Deno.KvKey) => {
+/** What is in the databases of a directory that is not open. */
+interface Keys {
+  readonly log: readonly Deno.KvKey[];
+  readonly chunks: readonly Deno.KvKey[];
+}
+
+async function keysIn(directory: string): Promise<Keys> {
+  const list = async (name: string, prefix: Deno.KvKey) => {
     const kv = await Deno.openKv(`${directory}/${name}`);
     const keys = await Array.fromAsync(kv.list({ prefix }), ({ key }) => key);
     kv.close();
     return keys;
   };
-  const chunkKeys = await count(CHUNK_FILE_NAME, ["raft", GROUP_DEFAULT, "chunk"]);
-  assertEquals(chunkKeys.length, (found.snapshot?.chunks ?? 0) + kept);
-  if (kept > 0) return;
-  const logKeys = await count(KV_FILE_NAME, ["raft", GROUP_DEFAULT, "log"]);
-  assertEquals(new Set(logKeys.map((key) => key[3])).size, logKeys.length > 0 ? 1 : 0);
-  for (const key of logKeys) assertGreater(key[4] as number, found.baseIndex);
+  return {
+    log: await list(KV_FILE_NAME, ["raft", GROUP_DEFAULT, "log"]),
+    chunks: await list(CHUNK_FILE_NAME, ["raft", GROUP_DEFAULT, "chunk"]),
+  };
+}
+
+/** What must be there is, and nothing else: so many chunks, and of the log, unless it is quarantined. */
+function assertNoGarbage({ log, chunks }: Keys, chunksThere: number, found: Essence): void {
+  assertEquals(chunks.length, chunksThere);
+  if (found.damage === REASON) return;
+  assertEquals(new Set(log.map((key) => key[3])).size, log.length > 0 ? 1 : 0);
+  for (const key of log) assertGreater(key[4] as number, found.baseIndex);
 }
 
 for (const each of CASES) {
   Deno.test(`it may be cut off anywhere: ${each.name}`, () =>
     withCase(each, async (template) => {
       let writes = 0;
-      let before: unknown = null;
-      let after: unknown = null;
-      await withStore(template, async (store, disk) => {
+      let before: Essence | null = null;
+      let after: Essence | null = null;
+      await withStore(template, async (store, disk, directory) => {
         before = await foundBy(store);
         await store.garbageSettled();
         disk.arm(null);
         await each.act(store, () => {});
         await store.garbageSettled();
         writes = disk.writes;
+        await store.close();
+        // Before another opening could find any.
+        const left = await keysIn(directory);
         after = await foundBy(store);
+        assertNoGarbage(left, each.chunksAfter, after);
       });
       assertGreater(writes, each.writesMin - 1);
       for (let write = 0; write < writes; write++) {
@@ -202,8 +227,8 @@ async function cutOff(
   each: Case,
   template: string,
   crash: Crash,
-  before: unknown,
-  after: unknown,
+  before: Essence | null,
+  after: Essence | null,
 ): Promise<void> {
   await withStore(template, async (store, disk, directory) => {
     disk.arm(crash);
@@ -240,7 +265,8 @@ async function goesOn(store: KvLogStore, directory: string, found: Recovery): Pr
   await store.garbageSettled();
   assertEquals(again.entries, [...found.entries, ...more]);
   await store.close();
-  await assertNoGarbage(directory, again, found.damage === REASON ? OLD.length : 0);
+  const kept = found.damage === REASON ? OLD.length : 0;
+  assertNoGarbage(await keysIn(directory), kept + (again.snapshot?.chunks ?? 0), again);
 }
 
 Deno.test("a crash after the switch leaves the garbage to the next opening, in pieces", () =>
@@ -259,7 +285,7 @@ Deno.test("a crash after the switch leaves the garbage to the next opening, in p
         if (disk.writes > 3) continue;
         await store.close();
         assertGreater(openings, 1);
-        await assertNoGarbage(directory, found, 0);
+        assertNoGarbage(await keysIn(directory), NEW.length, found);
         return;
       }
     })));
@@ -270,6 +296,22 @@ Deno.test("a receiver whose note was written and nothing else begins at the firs
       disk.arm({ write: 1, landed: false });
       const info = infoOf(snapshotMeta(100, 3), NEW);
       await assertRejects(() => received(store, info, NEW), Error, "crash");
+      await store.close();
+      disk.arm(null);
+      await store.open();
+      assertEquals((await store.snapshots.receive(info)).next, 0);
+    })));
+
+Deno.test("what proved corrupt is not gone on with, though a crash leaves chunks of it", () =>
+  withCase(CASES[1], (template) =>
+    withStore(template, async (store, disk) => {
+      const sent = OLD.with(3, chunks(1, 9)[0]);
+      const info = infoOf(snapshotMeta(100, 3), OLD);
+      const receiver = await received(store, info, sent, sent.length - 1);
+      disk.arm({ write: 1, landed: false });
+      const last = sent.length - 1;
+      await assertRejects(() => receiver.add(last, sent[last]), CorruptSnapshot);
+      await store.garbageSettled();
       await store.close();
       disk.arm(null);
       await store.open();

@@ -21,6 +21,7 @@ import {
   snapshotted,
   storeAt,
 } from "./places.ts";
+import { hasStrace, syncsIn, tracer } from "./syncs.ts";
 
 async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.realPath(await Deno.makeTempDir({ prefix: "kvorum-snapshots-" }));
@@ -123,4 +124,20 @@ Deno.test("ten times the snapshot threshold leaves the directory no larger than 
     const found = await reread(store);
     assertEquals([found.baseIndex, found.entries.length], [last - COMMIT_ENTRIES, COMMIT_ENTRIES]);
   });
+});
+
+Deno.test({
+  name: "what is said of a snapshot is synced before: its chunks, then the switch, then the mark",
+  ignore: !await hasStrace(),
+  fn: () =>
+    withDirectory(async (directory) => {
+      const trace = `${directory}/trace`;
+      const child = startChild("./snapshot_child.ts", directory, [], tracer(trace));
+      assertEquals(await child.ended(), 0);
+      const names = syncsIn(await Deno.readTextFile(trace)).map((files) =>
+        [...new Set(files)].filter((name) => /-wal$|mark/.test(name)).join(" ")
+      );
+      const [chunk, log] = [`${CHUNK_FILE_NAME}-wal`, `${KV_FILE_NAME}-wal mark.0`];
+      assertEquals(names, [chunk, chunk, log, chunk, chunk, chunk, log, log]);
+    }),
 });
