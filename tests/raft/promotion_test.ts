@@ -170,6 +170,10 @@ Deno.test("step() forgets a promotion when its learner is removed", () => {
   const core = promoting(C);
   change(core, remove(D));
   assertEquals([core.configuration, core.promotions.size], [membersOf([A, B, C]), 0]);
+  // Who no longer leads counts no rounds either.
+  const other = promoting();
+  hear(other, B, appendReply({ term: t(7), success: false }));
+  assertEquals([other.role, other.promotions.size], ["follower", 0]);
 });
 
 Deno.test("step() that does not know it was promoted votes all the same (bug 28)", () => {
