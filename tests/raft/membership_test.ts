@@ -40,6 +40,7 @@ import {
   only,
   persisted,
   propose,
+  snapshotInfo,
   start,
   t,
   wholeLog,
@@ -180,6 +181,20 @@ Deno.test("createCore() starts in the latest configuration of its log, not in th
     damaged: false,
   });
   assertEquals(core.configuration, alone);
+});
+
+Deno.test("createCore() starts in its snapshot's configuration, whatever is left of the log before it", () => {
+  const grown = membersOf([A, B, C], { learners: [D] });
+  const { configurations } = createCore({
+    id: A,
+    configuration: THREE,
+    hardState: { term: t(1), vote: null, commit: i(0) },
+    log: wholeLog([configurationEntry(grown, 1, 1), ...entriesOf([1, 1], 2)]),
+    snapshot: snapshotInfo({ index: i(2), configuration: grown }),
+    seed: 1,
+    damaged: false,
+  });
+  assertEquals(configurations, [{ index: i(2), configuration: grown }]);
 });
 
 Deno.test("createCore() and step() do not take a configuration that does not decode", () => {
