@@ -2,8 +2,10 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { type ClusterOptions, VirtualCluster } from "./virtual_cluster.ts";
 import { eventsOf, load, others, replicaOf, underSeeds } from "./snapshot_world.ts";
+import { HashCheck } from "../../actors/hash_check.ts";
 import { HASH_REPORT_MS } from "../../actors/limits_replica.ts";
-import { CommandKind, commandKind } from "../../kv/command.ts";
+import type { State } from "../../actors/replica_state.ts";
+import { CommandKind, commandKind, encodeHashCheck, encodeHashMark } from "../../kv/command.ts";
 import { type Entry, nodeId } from "../../raft/types.ts";
 
 const CHECKED: ClusterOptions = { hashCheckMs: 1000 };
@@ -163,8 +165,30 @@ Deno.test("hash check: reports that get lost are sent again, and leaders that ch
       () => eventsOf(cluster, id, "repaired").length === 1,
     );
     for (const it of [leader, other]) assertEquals(eventsOf(cluster, it, "quarantined"), []);
-    assertEquals(checksIn(cluster, other), 1);
+    const [[...reason]] = eventsOf(cluster, id, "quarantined");
+    assert(reason.join(" ").includes(`at index ${mark.index} `), "found by that mark");
     cluster.network.heal();
     await cluster.agreedHash();
   }, { hashCheckMs: 3000 });
+});
+
+Deno.test("HashCheck holds what was noted against the state it was noted of, and no other", () => {
+  const [mine, theirs] = ["11".repeat(16), "22".repeat(16)];
+  const state = {
+    store: { index: 7, hash: () => ({ index: 5, hash: mine }) },
+    core: { role: "follower", leader: null },
+    ctx: { env: { now: () => 0 } },
+  } as unknown as State;
+  const mismatchAfter = (index: number, hash: string, between: (check: HashCheck) => void) => {
+    const check = new HashCheck(1000, 0);
+    check.applied(state, encodeHashMark());
+    between(check);
+    check.applied(state, encodeHashCheck(index, hash));
+    return check.mismatch;
+  };
+  assertEquals(mismatchAfter(5, mine, () => {}), null);
+  assert(mismatchAfter(5, theirs, () => {})?.includes("at index 5 "));
+  assertEquals(mismatchAfter(4, theirs, () => {}), null);
+  // A snapshot has taken the state's place since.
+  assertEquals(mismatchAfter(5, theirs, (check) => check.installed()), null);
 });
