@@ -263,7 +263,7 @@ export class MemoryDisk {
 
   /** For the store. */
   restoreReserve(): boolean {
-    const roomBytes = RESERVE_BYTES * 1.5;
+    const roomBytes = RESERVE_BYTES * 2;
     if (!this.#reserveHeld && this.#freeBytes >= roomBytes) this.#reserveHeld = true;
     return this.#reserveHeld;
   }

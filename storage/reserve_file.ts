@@ -2,6 +2,9 @@
  * The reserve as a file: room that is given up when the disk is full. It is filled with bytes that do
  * not compress, since a hole or zeroes would keep nothing free on some file systems.
  *
+ * It comes back only where there is as much room again: a database that is opened anew has no write-ahead
+ * log (4 MiB, and two of them), and what is free for that reason is soon used.
+ *
  * How much room there is cannot be asked without a permission of its own; so it is tried by writing. That
  * makes the disk full for a moment, for which the caller must hold back other writes.
  *
@@ -22,7 +25,7 @@ export interface ReservePlace {
   open(): Promise<void>;
   /** Gives it up, durably. */
   release(): Promise<void>;
-  /** Makes it if it is not there; false if there is not half as much room besides. */
+  /** Makes it if it is not there; false if there is not as much room again besides. */
   restore(): Promise<boolean>;
 }
 
@@ -64,7 +67,7 @@ export class ReserveFile implements ReservePlace {
     if (!this.#released) return true;
     const fresh = `${this.#path}.new`;
     try {
-      await writeFilled(fresh, this.#bytes, Math.floor(this.#bytes / 2));
+      await writeFilled(fresh, this.#bytes, this.#bytes);
       await Deno.rename(fresh, this.#path);
       await syncDirectory(this.#directory);
       this.#released = false;

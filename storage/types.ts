@@ -121,7 +121,7 @@ export interface Reserve {
   /** True if it is not there. Never where there is no directory to keep it in. */
   readonly released: boolean;
   /**
-   * Makes it again, provided that half as much is free beside it; does nothing if it is there. True if
+   * Makes it again, provided that as much again is free beside it; does nothing if it is there. True if
    * it is there afterwards. `open` tries it as well. Commits wait for it.
    */
   restore(): Promise<boolean>;

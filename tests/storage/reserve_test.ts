@@ -215,7 +215,7 @@ Deno.test("memory twin: a disk that fills up, the reserve, and room again", asyn
   assertEquals(store.reserve.released, true);
   await store.commit(large);
   assertEquals(await store.reserve.restore(), false);
-  // Compaction makes room, but less than the reserve and half of it.
+  // Compaction makes room, but not for the reserve and as much again.
   await snapshotted(store, snapshotMeta(201), chunks(1), 201);
   assertEquals(await store.reserve.restore(), false);
   disk.enlarge();
