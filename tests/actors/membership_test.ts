@@ -49,6 +49,16 @@ class Bench {
 
 const THREE = configuration({ voters: ["a", "b", "c"] });
 
+Deno.test("Membership talks to the latest seeds while the node is no member, and to none afterwards", () => {
+  const bench = new Bench("d", configuration({ voters: [] }), ["a", "b"]);
+  assertEquals(bench.peers, ["a", "b"]);
+  bench.membership.reseed(["b", "c"].map(addressOf));
+  assertEquals(bench.peers, ["b", "c"]);
+  bench.adopt({ voters: ["b"], learners: ["d"] });
+  bench.membership.reseed(["a"].map(addressOf));
+  assertEquals(bench.peers, ["b"]);
+});
+
 Deno.test("Membership shows each member with its part in the configuration", () => {
   const bench = new Bench("a", THREE);
   bench.adopt({
