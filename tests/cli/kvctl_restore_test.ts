@@ -148,6 +148,18 @@ Deno.test("kvctl restore of a file that is not there makes nothing", async () =>
   });
 });
 
+Deno.test("kvctl restore leaves nothing when a node's data cannot be written", async () => {
+  // A sound backup in one chunk, which is more than the storage takes.
+  const { bytes } = exampleBackup({}, 1_000_000);
+  await withBackup(bytes, async ({ root, file, data }) => {
+    for (const flags of [[], nodeFlags]) {
+      const run = await kvctl(["restore", file, "--data", data, "--json", ...flags]);
+      assertEquals([run.code, JSON.parse(run.out).error.code], [1, "file-error"]);
+      assertEquals(names(root), ["file"]);
+    }
+  });
+});
+
 Deno.test("kvctl restore touches no directory that holds anything", async () => {
   const { bytes } = exampleBackup();
   await withBackup(bytes, async ({ file, data }) => {

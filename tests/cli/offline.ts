@@ -12,13 +12,15 @@ import { openKvLogStore } from "../../storage/kv_log_store.ts";
 import type { Recovery } from "../../storage/types.ts";
 import { Fed, key, set } from "../kv/support.ts";
 
-/** A state of some hundred keys, and a backup of it. */
-export function exampleBackup(change: Partial<BackupHeader> = {}): {
+/** A state of some hundred keys (about 70 KB), and a backup of it. */
+export function exampleBackup(change: Partial<BackupHeader> = {}, chunkBytesMax = 1000): {
   readonly header: BackupHeader;
   readonly bytes: Uint8Array<ArrayBuffer>;
 } {
   const fed = new Fed();
-  for (let i = 0; i < 300; i++) fed.write([set(key("k", i), `value ${i}`)], [], `once-${i}`);
+  for (let i = 0; i < 300; i++) {
+    fed.write([set(key("k", i), `value ${i}`.padEnd(150))], [], `once-${i}`);
+  }
   const { index, hash } = fed.store.hash();
   const header = {
     clusterId: "00000000-0000-4000-8000-00000000000b",
@@ -29,7 +31,7 @@ export function exampleBackup(change: Partial<BackupHeader> = {}): {
     createdBy: "test",
     ...change,
   };
-  const frames = [...encodeBackup(header, encodeSnapshot(fed.store.capture(), 1000))];
+  const frames = [...encodeBackup(header, encodeSnapshot(fed.store.capture(), chunkBytesMax))];
   return { header, bytes: joined(frames) };
 }
 
