@@ -1,6 +1,7 @@
 /**
- * What the log costs (docs/decisions/0004-storage.md): the checksum, one commit and the ways of making
- * the mark durable, and reading 100,000 entries back.
+ * What the log costs (docs/decisions/0004-storage.md, 0012-snapshot-storage.md): the checksum, one commit
+ * and the ways of making the mark durable, one commit beside snapshots that are being written, and reading
+ * 100,000 entries back.
  *
  * Run with `deno task bench`, which sets TMPDIR: the temporary directory must be on the disk in
  * question, since on a tmpfs a sync costs nothing.
@@ -8,18 +9,26 @@
  * @module
  */
 import { encodeEntries, ENTRY_HEADER_BYTES } from "../raft/entry_codec.ts";
-import { type Entry, EntryKind, GROUP_DEFAULT, logIndex, term } from "../raft/types.ts";
+import { configurationOf } from "../raft/configuration.ts";
+import { type Entry, EntryKind, GROUP_DEFAULT, logIndex, nodeId, term } from "../raft/types.ts";
 import { encodeBlock, LOG_EMPTY } from "../storage/block_codec.ts";
 import { crc32c } from "../storage/crc32c.ts";
 import { type Disk, diskAt } from "../storage/disk.ts";
 import { KvLogStore } from "../storage/kv_log_store.ts";
-import { ATOMIC_LIMITS, MARK_SLOT_BYTES } from "../storage/limits.ts";
+import { ATOMIC_LIMITS, MARK_SLOT_BYTES, SNAPSHOT_CHUNK_BYTES_MAX } from "../storage/limits.ts";
 import { encodeSlot, type Mark } from "../storage/mark.ts";
 import { encodeState, STATE_EMPTY } from "../storage/record_codec.ts";
 
 const BATCH_ENTRIES = 64;
 const DATA_BYTES = 256;
 const RECOVERY_ENTRIES = 100_000;
+/** A snapshot of 100 MB. */
+const SNAPSHOT_CHUNKS = 1_700;
+const SNAPSHOT_COMMITS = 2_000;
+/** Between two commits, as a node has that is not at its limit. */
+const COMMIT_PAUSE_MS = 1;
+/** No commit for so long: the measuring has ended. */
+const IDLE_MS = 3_000;
 /** The other work of an event loop, done beside commits: so many pieces of so long. */
 const WORK_PIECES = 20;
 const WORK_PIECE_US = 20;
@@ -136,6 +145,51 @@ async function benchCommit(way: MarkWay, busy: boolean): Promise<void> {
   });
 }
 
+/** Writes one snapshot of 100 MB after another, as fast as the disk takes them, while `goesOn` says so. */
+async function writeSnapshots(
+  store: KvLogStore,
+  index: () => number,
+  goesOn: () => boolean,
+): Promise<void> {
+  const chunk = crypto.getRandomValues(new Uint8Array(SNAPSHOT_CHUNK_BYTES_MAX));
+  const address = { id: nodeId("n1"), url: "http://127.0.0.1:8000", peer: "127.0.0.1:9000" };
+  const configuration = configurationOf([address.id], { addresses: [address] });
+  while (goesOn()) {
+    const at = logIndex(index());
+    const meta = { index: at, term: term(1), timeMs: 0, configuration };
+    const writer = await store.snapshots.create(meta);
+    for (let i = 0; i < SNAPSHOT_CHUNKS && goesOn(); i++) await writer.add(chunk);
+    if (goesOn()) await writer.finish(at);
+  }
+  await store.close();
+}
+
+/** One commit of 64 entries, alone or while snapshots are written. */
+function benchBeside(beside: boolean): void {
+  let store: KvLogStore | null = null;
+  let next = 1;
+  let latestMs = 0;
+  const goesOn = () => performance.now() - latestMs < IDLE_MS;
+  Deno.bench(beside ? "beside a snapshot" : "alone", {
+    group: "commit beside a snapshot",
+    baseline: !beside,
+    n: SNAPSHOT_COMMITS,
+    warmup: 10,
+  }, async (bench) => {
+    const isFirst = store === null;
+    store ??= new KvLogStore(diskAt(`${root}/snapshots-${beside}`, GROUP_DEFAULT, 0), owner);
+    if (isFirst) await store.open();
+    const entries = entriesFrom(next, BATCH_ENTRIES);
+    bench.start();
+    await store.commit({ hardState: null, truncateFrom: null, entries });
+    bench.end();
+    next += BATCH_ENTRIES;
+    latestMs = performance.now();
+    if (isFirst && beside) void writeSnapshots(store, () => next - 1, goesOn);
+    await new Promise((resolve) => setTimeout(resolve, COMMIT_PAUSE_MS));
+  });
+}
+
 async function benchRecovery(name: string, entriesPerBlock: number): Promise<void> {
   const disk = diskAt(`${root}/${name}`, GROUP_DEFAULT);
   const blockPayloadBytesMax = entriesPerBlock * (DATA_BYTES + ENTRY_HEADER_BYTES);
@@ -163,5 +217,6 @@ for (const busy of [false, true]) {
     await benchCommit(way, busy);
   }
 }
+for (const beside of [false, true]) benchBeside(beside);
 await benchRecovery("packed", 200);
 await benchRecovery("one-by-one", 1);
