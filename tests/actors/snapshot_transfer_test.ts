@@ -313,6 +313,30 @@ Deno.test("snapshot transfer: what follows the snapshot on its way stays in the 
   }, ON_DEMAND);
 });
 
+Deno.test("snapshot transfer: an install ends the snapshot that the replica is taking of its old state", async () => {
+  await underSeeds(3, async (cluster) => {
+    const leader = await cluster.leader();
+    const [behind] = others(cluster, leader);
+    await loadLarge(cluster, leader);
+    await cluster.agreedHash();
+    cluster.isolate(behind);
+    await load(cluster, leader, 60, "later");
+    const index = await cluster.settle(cluster.service(leader).takeSnapshot());
+    const chunks = chunksTaken(cluster, leader);
+    const seen = watchChunks(cluster, behind, 50);
+    cluster.network.heal();
+    await cluster.eventually("half of it is here", () => seen.count >= chunks / 2);
+    assertEquals(await cluster.settle(cluster.service(behind).takeSnapshot()), index);
+    await caughtUp(cluster, behind);
+    assertEquals(eventsOf(cluster, behind, "snapshot-installed").length, 1);
+    assertEquals(eventsOf(cluster, behind, "snapshot-failed"), []);
+    assertEquals(eventsOf(cluster, behind, "snapshot-taken"), []);
+    // Another can be taken at once.
+    assertEquals(await cluster.put(behind, "one", "more"), "applied");
+    assert(await cluster.settle(cluster.service(behind).takeSnapshot()) > index);
+  }, ON_DEMAND);
+});
+
 Deno.test("snapshot transfer: two followers at a time, and the third when one is done", async () => {
   await VirtualCluster.run(7, 1, async (cluster) => {
     const leader = await cluster.leader();
