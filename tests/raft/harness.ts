@@ -95,7 +95,8 @@ export class Cluster {
   /** Runs the schedule's faults, action by action. */
   run(): void {
     for (let n = 0; n < this.#schedule.actions; n++) {
-      this.#clocks.pass(this.#below(10) / 100);
+      // On average as much as a node's ticks come to.
+      this.#clocks.pass(this.#below(20) * this.#schedule.tickRate / (1_000 * this.nodes.length));
       this.#act();
     }
   }
@@ -176,7 +177,7 @@ export class Cluster {
     if (this.#clocks.isPaused(node.id)) return;
     const draw = this.#below(this.#schedule.churn ? 1_040 : 1_030);
     if (draw < 400) this.#turn(node, this.#schedule.turnInputsMax, this.#schedule.crashes);
-    else if (draw < 720) this.#deliverSome();
+    else if (draw < 900 - 10 * this.#schedule.tickRate) this.#deliverSome();
     else if (draw < 900) this.#push(node, { type: "tick", timeMs: this.#below(1_000) });
     else if (draw < 980) this.#askSome(node, draw >= 950);
     else if (draw < 990) this.#partitionSome(node);
@@ -323,7 +324,7 @@ export class Cluster {
     if (this.#happens(percent)) return this.#crash(node);
     this.#sendAll(node, effects, false);
     this.#apply(node, node.core!);
-    node.shell.perform(node.core!, node.applied, effects, () => mayCrash && this.#happens(5));
+    node.shell.perform(node.core!, node.applied, effects, () => mayCrash && this.#happens(10));
     const last = batch?.entries.at(-1);
     if (last) node.inbox.unshift({ type: "persisted", index: last.index, term: last.term });
   }

@@ -10,6 +10,8 @@ export interface Schedule extends NetworkFaults {
   readonly seed: number;
   readonly nodes: number;
   readonly actions: number;
+  /** How many actions are ticks: the fewer, the faster are messages and turns. At most 50. */
+  readonly tickRate: number;
   /** Inputs in one turn; 1 shows bugs that larger batches hide. */
   readonly turnInputsMax: number;
   readonly crashes: boolean;

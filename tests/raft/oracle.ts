@@ -55,6 +55,8 @@ export class Oracle {
   readonly #entries = new Map<string, { entry: Entry; prevTerm: Term }>();
   /** By index, from 1; 0 is unused. */
   readonly committed: (Entry | undefined)[] = [undefined];
+  /** By index: the term of who committed it first. */
+  readonly #committedIn: number[] = [0];
   readonly #seen = new Map<NodeId, Seen>();
   readonly #disks = new Map<NodeId, Disk>();
   readonly #hardStates = new Map<NodeId, HardState>();
@@ -150,6 +152,7 @@ export class Oracle {
         continue;
       }
       this.committed[index] = entry;
+      this.#committedIn[index] = core.term;
       if (entry.term < core.term) this.marks.oldTermCommits++;
       if (this.#countsCopies) this.#onQuorum(core, entry);
       for (const leader of this.#leading.values()) {
@@ -186,7 +189,11 @@ export class Oracle {
     if (known === undefined) {
       this.marks.leaders++;
       this.#leaderships.set(core.term, { id: core.id, lastIndex: core.log.lastIndex });
-      for (const entry of this.committed) if (entry !== undefined) this.#holds(core, entry);
+      // A vote may come so late that later terms have committed more: then it leads nobody.
+      for (const entry of this.committed) {
+        if (entry === undefined || this.#committedIn[entry.index] >= core.term) continue;
+        this.#holds(core, entry);
+      }
     } else {
       if (known.id !== core.id || !this.#leading.has(core.id)) {
         throw new SafetyError(`Election safety: ${known.id} and ${core.id} lead ${core.term}`);
