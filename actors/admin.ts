@@ -16,6 +16,7 @@ import {
   ADMIN_POLL_MS,
   ADMIN_RESEND_MS,
   ADMIN_SERVED_MAX,
+  HANDOVER_MS,
 } from "./limits_replica.ts";
 import { AdminRefused, NoLeader, OutcomeUnknown } from "./outcomes.ts";
 import type { Env } from "./types.ts";
@@ -68,7 +69,8 @@ export class Admin {
       }
       const asked = command.op === "change" ? { ...command, retried: attempted } : command;
       const outcome = leader === null ? NOT_NOW : await this.#askLeader(leader, asked, endMs);
-      if (outcome.status === "changed" || outcome.status === "moved") return outcome;
+      if (outcome.status === "changed") return outcome;
+      if (outcome.status === "moved") return await this.#awaitLeader(outcome, endMs);
       if (outcome.status === "lost") attempted = true;
       // The change that is in progress may be this one, on its way.
       const isOwn = attempted && isPassing(outcome);
@@ -89,6 +91,19 @@ export class Admin {
     }
     const outcome = decodeOutcome(message.body);
     if (outcome !== null) this.#asked.get(message.id)?.(outcome);
+  }
+
+  /** Whoever took over stands for election first: waits a little until this node knows that it leads. */
+  async #awaitLeader(
+    moved: Extract<AdminOutcome, { status: "moved" }>,
+    endMs: number,
+  ): Promise<AdminResult> {
+    const { env } = this.#ports;
+    const untilMs = Math.min(endMs, env.now() + HANDOVER_MS);
+    while (this.#ports.leader() !== moved.leader && env.now() < untilMs) {
+      await this.#pause(ADMIN_POLL_MS);
+    }
+    return { status: "moved", leader: this.#ports.leader() ?? moved.leader };
   }
 
   async #askLeader(leader: NodeId, command: AdminCommand, endMs: number): Promise<AdminOutcome> {

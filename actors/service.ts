@@ -25,7 +25,10 @@ export const LINEARIZABLE: Consistency = { mode: "linearizable" };
 
 /** The answer to a read, and what was done for it. */
 export interface ServedRead extends ReadResult {
-  /** `linearizable` also where a lease was asked for and there was none. */
+  /**
+   * `linearizable` also where a lease was asked for and there was none. Another node than the leader's is
+   * not told, and says `lease`: the weaker of the two.
+   */
   readonly served: Consistency["mode"];
   /**
    * For `eventual`: the state read is at most so old, in ms; null if this replica cannot tell, since

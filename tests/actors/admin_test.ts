@@ -147,6 +147,18 @@ Deno.test("Admin takes a transfer for done when the one who was to lead does", a
   }
 });
 
+Deno.test("Admin tells who leads after a transfer, once this node knows", async () => {
+  const bench = new Bench();
+  const ended = bench.run({ op: "transfer", to: null });
+  await bench.env.advance(1);
+  bench.answer({ status: "moved", leader: C });
+  await bench.env.advance(50);
+  assertEquals(ended, {});
+  bench.leader = C;
+  await bench.env.advance(50);
+  assertEquals(ended.result, { status: "moved", leader: C });
+});
+
 Deno.test("Admin ends with its signal", async () => {
   const bench = new Bench();
   bench.leader = null;
