@@ -65,16 +65,13 @@ function start(config: NodeConfig, { clusterId, founders, seeds }: Start): Node 
         identity: { clusterId, nodeId: config.id },
       }),
     snapshots: snapshotLimits(config.snapshots),
-    openTransport: (boot, onEvent, acceptUnknown) =>
+    openTransport: (life) =>
       createTcpTransport({
+        ...life,
         self: id,
         clusterId,
-        boot,
         listen: { hostname: config.host, port: config.peerPort },
-        peers: new Map(),
         env,
-        onEvent,
-        acceptUnknown,
       }),
     onEvent: (event) => {
       logNode(event);

@@ -5,15 +5,18 @@
  * a while those that were removed, so that they can learn it. A node that was removed while it was
  * away learns it from the others, who all refuse it as a stranger.
  *
+ * A node that was away while all the others were replaced knows nobody who could tell it. So after some
+ * time without a leader it hears strangers of its cluster, and answers them where they say that they are.
+ *
  * @module
  */
 import { membersOf } from "./admin_types.ts";
-import { REMOVED_PEER_MS } from "./limits_replica.ts";
+import { LEADERLESS_MS, REMOVED_PEER_MS, STRANGERS_MAX } from "./limits_replica.ts";
 import type { MemberStatus } from "./service.ts";
 import type { Env, Timer } from "./types.ts";
 import type { Configuration, MemberAddress, NodeId } from "../raft/types.ts";
 import { isMember, members } from "../raft/quorum.ts";
-import type { PeerAddress } from "../transport/types.ts";
+import type { Peer, PeerAddress } from "../transport/types.ts";
 
 export interface MembershipOptions {
   readonly self: NodeId;
@@ -22,8 +25,8 @@ export interface MembershipOptions {
   readonly founding: Configuration;
   /** Who can be asked to let this node in, as far as it was known at the start. */
   readonly seeds: readonly MemberAddress[];
-  readonly setPeers: (peers: ReadonlyMap<NodeId, PeerAddress>) => void;
-  /** All members take this node for a stranger, or no longer do. */
+  readonly setPeers: (peers: ReadonlyMap<NodeId, Peer>) => void;
+  /** Whether this node must not lead: all members take it for a stranger, or one for a node without its data. */
   readonly onOutcast: (outcast: boolean) => void;
 }
 
@@ -33,8 +36,14 @@ export class Membership {
   #seeds: readonly MemberAddress[];
   /** Who left the configuration lately, with the timer that ends their grace. */
   readonly #removed = new Map<NodeId, { address: PeerAddress; timer: Timer }>();
-  /** Who refused this node as a stranger since it was last welcome there. */
-  readonly #refusedBy = new Set<NodeId>();
+  /** Why a member refused this node since it was last welcome there. */
+  readonly #refusedBy = new Map<NodeId, "unknown-sender" | "other-data">();
+  /** The log index of the configuration that added a member, 0 if that was before what is known. */
+  readonly #since = new Map<NodeId, number>();
+  /** Who was heard while no leader was known, and is no member as far as this node knows. */
+  readonly #strangers = new Map<NodeId, PeerAddress>();
+  #leaderlessMs: number | null;
+  #isFirst = true;
   #wasMember: boolean;
   #outcast = false;
 
@@ -42,6 +51,7 @@ export class Membership {
     this.#options = options;
     this.#configuration = options.founding;
     this.#seeds = options.seeds;
+    this.#leaderlessMs = options.env.now();
     this.#wasMember = isMember(options.founding, options.self);
   }
 
@@ -50,13 +60,26 @@ export class Membership {
     return membersOf(this.#configuration);
   }
 
-  /** Whether nothing is known of who the members are: then whoever speaks is heard. */
-  get isBlank(): boolean {
-    return members(this.#configuration).length === 0;
+  /** Whether nothing is known of who the members are, or they seem to be others by now. */
+  get hearsStrangers(): boolean {
+    if (members(this.#configuration).length === 0) return true;
+    const sinceMs = this.#leaderlessMs;
+    return sinceMs !== null && this.#options.env.now() - sinceMs >= LEADERLESS_MS;
+  }
+
+  /** Where the others reach this node, as `host:port`; null if no configuration says. */
+  get ownAddress(): string | null {
+    const { self } = this.#options;
+    return this.#configuration.addresses.find(({ id }) => id === self)?.peer ?? null;
   }
 
   /** Null if this node belongs to the cluster, otherwise what keeps it from that. */
   get notMember(): string | null {
+    const other = this.#refuserOf("other-data");
+    if (other !== null) {
+      return `${other} knows this node with other data: its directory was lost or replaced. Remove ` +
+        "it from the cluster and let it join on an empty directory (docs/operations.md)";
+    }
     if (this.#outcast) return "this node was removed from the cluster";
     if (isMember(this.#configuration, this.#options.self)) return null;
     return this.#wasMember
@@ -64,17 +87,26 @@ export class Membership {
       : "this node is not a member of the cluster yet";
   }
 
-  /** Another configuration is in effect. */
-  adopt(configuration: Configuration): void {
-    const before = addressesOf(this.#configuration);
+  /** Another configuration is in effect: the one at `index` of the log. */
+  adopt(configuration: Configuration, index: number): void {
+    const former = this.#configuration;
+    const before = addressesOf(former);
     this.#configuration = configuration;
     if (isMember(configuration, this.#options.self)) this.#wasMember = true;
     const now = addressesOf(configuration);
     for (const [id, address] of before) {
       if (!now.has(id) && id !== this.#options.self) this.#linger(id, address);
     }
-    for (const id of now.keys()) this.#forget(id);
-    for (const id of this.#refusedBy) if (!now.has(id)) this.#refusedBy.delete(id);
+    for (const id of now.keys()) {
+      this.#forget(id);
+      this.#strangers.delete(id);
+      // What stood before the first one is not known. A voter that is a learner now has been away.
+      const isBack = former.voters.includes(id) && configuration.learners.includes(id);
+      if (this.#isFirst) this.#since.set(id, this.#since.get(id) ?? 0);
+      else if (!before.has(id) || isBack) this.#since.set(id, index);
+    }
+    this.#isFirst = false;
+    for (const id of this.#refusedBy.keys()) if (!now.has(id)) this.#refusedBy.delete(id);
     this.apply();
     this.#judge();
   }
@@ -82,8 +114,11 @@ export class Membership {
   /** Tells the transport whom to talk to. */
   apply(): void {
     const { self, setPeers } = this.#options;
-    const peers = addressesOf(this.#configuration);
-    for (const [id, { address }] of this.#removed) peers.set(id, address);
+    const peers = new Map<NodeId, Peer>(this.#strangers);
+    const add = (id: NodeId, address: PeerAddress) =>
+      void peers.set(id, { ...address, since: this.#since.get(id) ?? 0 });
+    for (const [id, address] of addressesOf(this.#configuration)) add(id, address);
+    for (const [id, { address }] of this.#removed) add(id, address);
     if (!isMember(this.#configuration, self)) {
       for (const { id, peer } of this.#seeds) if (!peers.has(id)) peers.set(id, peerAddress(peer));
     }
@@ -97,10 +132,30 @@ export class Membership {
     this.apply();
   }
 
-  /** A peer refused this node as one that it does not know. */
-  refusedBy(peer: NodeId): void {
+  /** Who leads, as far as this node knows. */
+  led(leader: NodeId | null): void {
+    if (leader === null) {
+      this.#leaderlessMs ??= this.#options.env.now();
+      return;
+    }
+    this.#leaderlessMs = null;
+    if (this.#strangers.size === 0 || !isMember(this.#configuration, leader)) return;
+    this.#strangers.clear();
+    this.apply();
+  }
+
+  /** Somebody is heard, who says where it can be answered. */
+  heard(id: NodeId, peer: string): void {
+    if (isMember(this.#configuration, id) || !this.hearsStrangers) return;
+    if (!this.#strangers.has(id) && this.#strangers.size >= STRANGERS_MAX) return;
+    this.#strangers.set(id, peerAddress(peer));
+    this.apply();
+  }
+
+  /** A peer refused this node: as one that it does not know, or that it knows with other data. */
+  refusedBy(peer: NodeId, reason: "unknown-sender" | "other-data"): void {
     if (!isMember(this.#configuration, peer)) return;
-    this.#refusedBy.add(peer);
+    this.#refusedBy.set(peer, reason);
     this.#judge();
   }
 
@@ -119,6 +174,7 @@ export class Membership {
     this.#forget(id);
     const timer = this.#options.env.setTimer(() => {
       this.#removed.delete(id);
+      this.#since.delete(id);
       this.apply();
     }, REMOVED_PEER_MS);
     this.#removed.set(id, { address, timer });
@@ -129,10 +185,19 @@ export class Membership {
     this.#removed.delete(id);
   }
 
-  /** One member that is away, or was not heard of the change, proves nothing: all must agree. */
+  #refuserOf(reason: "other-data"): NodeId | null {
+    for (const [id, it] of this.#refusedBy) if (it === reason) return id;
+    return null;
+  }
+
+  /**
+   * That this node was removed, one member that is away or has not heard of the change does not prove: all
+   * must agree. That its data are not what they were, one can tell.
+   */
   #judge(): void {
     const others = members(this.#configuration).filter((id) => id !== this.#options.self);
-    const outcast = others.length > 0 && others.every((id) => this.#refusedBy.has(id));
+    const removed = others.length > 0 && others.every((id) => this.#refusedBy.has(id));
+    const outcast = removed || this.#refuserOf("other-data") !== null;
     if (outcast === this.#outcast) return;
     this.#outcast = outcast;
     this.#options.onOutcast(outcast);

@@ -35,13 +35,14 @@ import {
   CorruptLog,
   CorruptSnapshot,
   Fenced,
+  type KnownPeer,
   type LogStore,
   StorageFull,
   UnsupportedFormat,
   WrongIdentity,
 } from "../storage/types.ts";
 import type { EventCallback, TransportEvent } from "../transport/events.ts";
-import type { Transport } from "../transport/types.ts";
+import type { IdentityOptions, StrangerOptions, Transport } from "../transport/types.ts";
 
 /** What happens in a node, for its log and metrics. */
 export type NodeEvent =
@@ -52,6 +53,13 @@ export type NodeEvent =
   | { readonly type: "fault"; readonly error: unknown; readonly directive: Directive }
   /** The replica has ended for good and the node serves no more. */
   | { readonly type: "ended"; readonly error: unknown };
+
+/** What binds a transport to this life of the node: its options of the same names. */
+export interface TransportLife extends StrangerOptions, IdentityOptions {
+  readonly boot: number;
+  readonly incarnation: number;
+  readonly onEvent: EventCallback;
+}
 
 export interface NodeOptions {
   readonly id: NodeId;
@@ -66,15 +74,8 @@ export interface NodeOptions {
   readonly snapshots?: Partial<SnapshotLimits>;
   /** How often the replicas compare their state hashes, in place of HASH_CHECK_MS. */
   readonly hashCheckMs?: number;
-  /**
-   * Makes the transport once the boot number is known; it binds messages to this life of the node. Its
-   * peers are set by the node. `acceptUnknown` is for the transport's option of that name.
-   */
-  readonly openTransport: (
-    boot: number,
-    onEvent: EventCallback,
-    acceptUnknown: () => boolean,
-  ) => Transport;
+  /** Makes the transport once the log is open, which says who this node is. The node sets its peers. */
+  readonly openTransport: (life: TransportLife) => Transport;
   readonly onEvent?: (event: NodeEvent) => void;
 }
 
@@ -112,8 +113,10 @@ export interface Node {
   stop(drainMs: number): Promise<void>;
 }
 
+type Opened = Extract<ReplicaEvent, { type: "opened" }>;
+
 type NodeMessage =
-  | { readonly type: "opened"; readonly boot: number }
+  | { readonly type: "opened"; readonly found: Opened }
   | { readonly type: "replica-stopped" };
 
 /** Starts a node: its replica, and as soon as that has recovered, its transport. */
@@ -132,6 +135,10 @@ class RunningNode implements Node {
   /** Null until the supervisor has started it. */
   #replica: Ref<ReplicaMessage> | null = null;
   #transport: Transport | null = null;
+  /** The replica's, which also keeps what is remembered of the peers. */
+  #log: LogStore | null = null;
+  /** Until the configurations are told that came with it. */
+  #opened: Opened | null = null;
   #failure: unknown = null;
   #retiring: Promise<void> | null = null;
   #stopping: Promise<void> | null = null;
@@ -161,7 +168,7 @@ class RunningNode implements Node {
       id,
       group: GROUP_DEFAULT,
       configuration: founding,
-      openLog: options.openLog,
+      openLog: () => this.#log = options.openLog(),
       snapshots: options.snapshots,
       hashCheckMs: options.hashCheckMs,
       send: (to, group, message) => this.#transport?.send(to, group, message) ?? false,
@@ -201,7 +208,7 @@ class RunningNode implements Node {
       init: spawn,
       receive: async (state, batch) => {
         for (const message of batch) {
-          if (message.type === "opened") await this.#openTransport(message.boot);
+          if (message.type === "opened") await this.#openTransport(message.found);
           else this.#end();
         }
         return state;
@@ -222,19 +229,31 @@ class RunningNode implements Node {
   #onReplicaEvent(event: ReplicaEvent): void {
     this.#observe(event);
     if (event.type === "opened") {
-      this.#supervisor.tell({ type: "opened", boot: event.boot }, { lane: "control" });
+      this.#opened = event;
     } else if (event.type === "configuration") {
-      this.#membership.adopt(event.configuration);
+      this.#membership.adopt(event.configuration, event.index);
+      // Its turn comes when all that the log holds were told: who is no peer then, is forgotten.
+      const found = this.#opened;
+      this.#opened = null;
+      if (found !== null) this.#supervisor.tell({ type: "opened", found }, { lane: "control" });
+    } else if (event.type === "role") {
+      this.#membership.led(event.leader);
     }
   }
 
-  async #openTransport(boot: number): Promise<void> {
+  async #openTransport({ boot, incarnation, peers }: Opened): Promise<void> {
     if (this.#transport !== null || this.#stopping !== null) return;
     try {
       const transport = this.#options.openTransport(
-        boot,
-        (event) => this.#onTransportEvent(event),
-        () => this.#membership.isBlank,
+        {
+          boot,
+          incarnation,
+          known: peers,
+          remember: (known) => this.#remember(known),
+          ownAddress: () => this.#membership.ownAddress,
+          acceptUnknown: () => this.#membership.hearsStrangers,
+          onEvent: (event) => this.#onTransportEvent(event),
+        },
       );
       await transport.start((from, group, message) => {
         if (group === GROUP_DEFAULT) this.#receive(from, message);
@@ -246,6 +265,12 @@ class RunningNode implements Node {
       this.#failure = error;
       this.#end();
     }
+  }
+
+  /** Not through the replica's mailbox: the log lets it in between two commits. */
+  async #remember(known: ReadonlyMap<NodeId, KnownPeer>): Promise<void> {
+    if (this.#log === null) throw new Error("Cannot remember the peers: the log is not open");
+    await this.#log.rememberPeers(known);
   }
 
   #receive(from: NodeId, message: PeerMessage): void {
@@ -261,14 +286,16 @@ class RunningNode implements Node {
 
   #onTransportEvent(event: TransportEvent): void {
     this.#observe({ type: "transport", event });
-    if (event.type === "connected" && event.direction === "outgoing") {
-      this.#membership.welcomedBy(event.peer);
+    if (event.type === "connected") {
+      if (event.direction === "outgoing") this.#membership.welcomedBy(event.peer);
+      else if (event.address !== null) this.#membership.heard(event.peer, event.address);
     }
     if (event.type !== "refused" || !event.byPeer) return;
     // Refused as an earlier boot of itself, it could do no harm, but would never learn why.
     if (event.reason === "old-boot") this.#tellReplica({ type: "prove-fence" });
-    if (event.reason === "unknown-sender" && event.peer !== null) {
-      this.#membership.refusedBy(event.peer);
+    if (event.peer === null) return;
+    if (event.reason === "unknown-sender" || event.reason === "other-data") {
+      this.#membership.refusedBy(event.peer, event.reason);
     }
   }
 

@@ -75,7 +75,9 @@ export function createReplica(
 
 async function start(state: State): Promise<void> {
   const { options, ctx, core } = state;
-  options.onEvent({ type: "configuration", configuration: core.configuration });
+  for (const { index, configuration } of core.configurations) {
+    options.onEvent({ type: "configuration", configuration, index });
+  }
   perform(state, recovered(core));
   await applyRecovered(state, () => breathe(ctx));
   if (state.turn.isDirty || state.hashCheck.mismatch !== null) continueSoon(state);

@@ -18,8 +18,7 @@ export interface Recovered {
   readonly log: LogStore;
   readonly core: Core;
   readonly store: Store;
-  readonly boot: number;
-  readonly damage: string | null;
+  readonly recovery: Recovery;
 }
 
 /**
@@ -37,9 +36,8 @@ export async function recover(
     try {
       const recovery = await log.open();
       const core = coreFrom(options, recovery, !log.reserve.released, ctx.env.randomUint32());
-      const { boot, damage } = recovery;
       const restored = await tryRestore(log, recovery, ctx);
-      if (restored instanceof Store) return { log, core, store: restored, boot, damage };
+      if (restored instanceof Store) return { log, core, store: restored, recovery };
       if (isOnlyVoter(core.configuration, options.id)) throw restored;
       const reason = `its snapshot does not read back: ${restored.message}`;
       await log.quarantine(reason);

@@ -95,9 +95,10 @@ export async function openState(
   options: ReplicaOptions,
   ctx: Ctx<ReplicaMessage>,
 ): Promise<State> {
-  const { log, core, store, boot, damage } = await recover(options, ctx);
+  const { log, core, store, recovery } = await recover(options, ctx);
+  const { boot, incarnation, peers, damage } = recovery;
   const { snapshots, hashCheckMs = HASH_CHECK_MS } = options;
-  options.onEvent({ type: "opened", boot, damage });
+  options.onEvent({ type: "opened", boot, incarnation, peers, damage });
   return {
     options,
     ctx,

@@ -20,7 +20,7 @@ import type {
   Role,
   Term,
 } from "../raft/types.ts";
-import type { LogStore } from "../storage/types.ts";
+import type { LogStore, Recovery } from "../storage/types.ts";
 
 export type ReplicaMessage =
   | { readonly type: "peer"; readonly from: NodeId; readonly message: Message | HashReport }
@@ -75,7 +75,7 @@ export type ReplicaMessage =
 
 /** What the replica tells its node, outside any request. */
 export type ReplicaEvent =
-  | { readonly type: "opened"; readonly boot: number; readonly damage: string | null }
+  | ({ readonly type: "opened" } & Pick<Recovery, "boot" | "incarnation" | "peers" | "damage">)
   | {
     readonly type: "role";
     readonly role: Role;
@@ -83,8 +83,12 @@ export type ReplicaEvent =
     readonly leader: NodeId | null;
   }
   | { readonly type: "repaired" }
-  /** Another configuration is in effect. */
-  | { readonly type: "configuration"; readonly configuration: Configuration }
+  /** Another configuration is in effect. At the start all that the log holds are told, in their order. */
+  | {
+    readonly type: "configuration";
+    readonly configuration: Configuration;
+    readonly index: LogIndex;
+  }
   /** A snapshot of the own state is current, and the log now begins behind `baseIndex`. */
   | {
     readonly type: "snapshot-taken";

@@ -116,6 +116,7 @@ async function listen(self: ReturnType<typeof nodeId>, handler: PeerHandler) {
     self,
     clusterId: "bench",
     boot: 1,
+    incarnation: 1,
     listen: { hostname: "127.0.0.1", port: 0 },
     env: systemEnv(),
     onEvent: (event) => {

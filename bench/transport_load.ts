@@ -44,6 +44,7 @@ function openTransport(self: NodeId, onConnected: () => void): TcpTransport {
     self,
     clusterId: "load",
     boot: 1,
+    incarnation: 1,
     listen: { hostname: "127.0.0.1", port: 0 },
     env: systemEnv(),
     onEvent: (event) => {

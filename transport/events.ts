@@ -16,6 +16,8 @@ export type RefusalReason =
   | "unknown-sender"
   /** A process of an earlier boot of this peer: another has taken its place. */
   | "old-boot"
+  /** Not the data that this peer had: it has forgotten what it promised on those. */
+  | "other-data"
   /** Not of this protocol, or not in its form. */
   | "malformed"
   /** Too many connections have not finished their handshake. */
@@ -54,6 +56,8 @@ export type TransportEvent =
     readonly peer: NodeId;
     readonly direction: Direction;
     readonly boot: number;
+    /** Where it says that it can be reached, as `host:port`; null if it does not say. */
+    readonly address: string | null;
   }
   /** Told as soon as the operating system tells it: the death of a process shows within a round trip. */
   | {

@@ -22,8 +22,11 @@ export const PROTOCOL_VERSION = 2;
 /** "KVRM". */
 const MAGIC = 0x4b56524d;
 const PREAMBLE_BYTES = 8;
-/** Three names of 64 characters, their lengths, a boot number, and room for later versions. */
+/** Three names of 64 characters, an address of ADDRESS_CHARS_MAX, and what is small. */
 const BODY_BYTES_MAX = 512;
+/** A host name has 253 characters at most; one that is longer is not told. */
+const ADDRESS_CHARS_MAX = 255;
+const ADDRESS = /^[\x21-\x7e]*$/;
 const WELCOME = 0;
 
 /** The refusals that are told to the other side, at their number on the wire. */
@@ -34,6 +37,7 @@ const REFUSALS: readonly (RefusalReason | null)[] = [
   "wrong-recipient",
   "unknown-sender",
   "old-boot",
+  "other-data",
 ];
 
 /** One end of a connection, as it names itself. */
@@ -43,6 +47,10 @@ export interface Hello {
   readonly to: NodeId;
   /** How often `from` was started on its data. */
   readonly boot: number;
+  /** Which data those are. */
+  readonly incarnation: number;
+  /** Where `from` is reached, as `host:port`; null if it does not say. */
+  readonly address: string | null;
 }
 
 /** This node's side of all its handshakes. */
@@ -50,7 +58,12 @@ export interface HandshakeSelf {
   readonly id: NodeId;
   readonly clusterId: string;
   readonly boot: number;
+  readonly incarnation: number;
+  readonly address: () => string | null;
 }
+
+/** What speaks against a hello of this cluster and for this node; null for nothing. */
+export type Judge = (hello: Hello) => RefusalReason | null;
 
 /** The handshake ended without a connection. */
 export class HandshakeRefused extends Error {
@@ -70,7 +83,7 @@ export class HandshakeRefused extends Error {
 }
 
 /**
- * The dialler's side. Gives the other side's boot number.
+ * The dialler's side. Gives what the other side says of itself.
  *
  * @throws {HandshakeRefused} if either side refuses the other.
  * @throws {StreamEnded} if the other side closes, and whatever the socket throws.
@@ -79,39 +92,38 @@ export async function greet(
   socket: Socket,
   self: HandshakeSelf,
   peer: NodeId,
-  knownBoot: number,
-): Promise<number> {
-  const { id: from, clusterId, boot } = self;
-  await writeAll(socket, encodeHello({ clusterId, from, to: peer, boot }));
+  judgePeer: Judge,
+): Promise<Hello> {
+  await writeAll(socket, encodeHello(helloOf(self, peer)));
   const answer = await readText(socket, peer);
   const status = decode(peer, () => answer.uint8());
   if (status !== WELCOME) throw new HandshakeRefused(REFUSALS[status] ?? "malformed", true, peer);
   const hello = decode(peer, () => decodeHello(answer));
-  const reason = judge(hello, self, (id) => id === peer ? knownBoot : null);
+  const reason = judge(hello, self, (it) => it.from === peer ? judgePeer(it) : "unknown-sender");
   if (reason !== null) throw new HandshakeRefused(reason, false, hello.from);
-  return hello.boot;
+  return hello;
 }
 
 /**
- * The listener's side. `knownBoot` gives the highest boot number seen of a peer, null if the name is
- * not a peer's.
+ * The listener's side. `admit` is awaited before the dialler is welcomed.
  *
- * @throws as {@linkcode greet}; the other side has then been told the reason.
+ * @throws what `admit` throws, and as {@linkcode greet}; the other side has then been told the reason.
  */
 export async function welcome(
   socket: Socket,
   self: HandshakeSelf,
-  knownBoot: (id: NodeId) => number | null,
+  judgePeer: Judge,
+  admit: (hello: Hello) => Promise<void>,
 ): Promise<Hello> {
   let claimed: NodeId | null = null;
   try {
     const input = await readText(socket, null);
     const hello = decode(null, () => decodeHello(input));
     claimed = hello.from;
-    const reason = judge(hello, self, knownBoot);
+    const reason = judge(hello, self, judgePeer);
     if (reason !== null) throw new HandshakeRefused(reason, false, claimed);
-    const { id: from, clusterId, boot } = self;
-    await writeAll(socket, encodeWelcome({ clusterId, from, to: hello.from, boot }));
+    await admit(hello);
+    await writeAll(socket, encodeWelcome(helloOf(self, hello.from)));
     return hello;
   } catch (error) {
     // The reason only: who is not a peer learns nothing else about the cluster.
@@ -124,6 +136,12 @@ export async function welcome(
 /** The dialler's text. */
 export function encodeHello(hello: Hello): Uint8Array {
   return encodeText(PROTOCOL_VERSION, helloBytes(hello), (out) => writeHello(out, hello));
+}
+
+function helloOf({ id, clusterId, boot, incarnation, address }: HandshakeSelf, to: NodeId): Hello {
+  const text = address();
+  const isSendable = text !== null && text.length <= ADDRESS_CHARS_MAX && ADDRESS.test(text);
+  return { clusterId, from: id, to, boot, incarnation, address: isSendable ? text : null };
 }
 
 function encodeWelcome(hello: Hello): Uint8Array {
@@ -147,23 +165,34 @@ function encodeText(version: number, bytes: number, write: (out: ByteWriter) => 
 }
 
 function helloBytes(hello: Hello): number {
-  return 6 + 3 + hello.clusterId.length + hello.from.length + hello.to.length;
+  const names = 3 + hello.clusterId.length + hello.from.length + hello.to.length;
+  return 2 * 6 + names + 1 + (hello.address?.length ?? 0);
 }
 
 function writeHello(out: ByteWriter, hello: Hello): void {
   out.uint48(hello.boot);
+  out.uint48(hello.incarnation);
   out.name(hello.clusterId);
   out.name(hello.from);
   out.name(hello.to);
+  out.name(hello.address ?? "");
 }
 
 function decodeHello(input: ByteReader): Hello {
   const boot = input.uint48();
+  const incarnation = input.uint48();
   const clusterId = input.name();
   const from = input.name() as NodeId;
   const to = input.name() as NodeId;
+  const address = readAddress(input);
   input.end();
-  return { clusterId, from, to, boot };
+  return { clusterId, from, to, boot, incarnation, address: address === "" ? null : address };
+}
+
+function readAddress(input: ByteReader): string {
+  const text = String.fromCharCode(...input.raw(input.uint8()));
+  if (!ADDRESS.test(text)) throw new MalformedFrame("Cannot decode: bad address");
+  return text;
 }
 
 /** Reads one text, and gives its body if it is of this protocol and version. */
@@ -187,14 +216,11 @@ async function readText(socket: Socket, peer: NodeId | null): Promise<ByteReader
 function judge(
   hello: Hello,
   self: HandshakeSelf,
-  knownBoot: (id: NodeId) => number | null,
+  judgePeer: Judge,
 ): RefusalReason | null {
   if (hello.clusterId !== self.clusterId) return "wrong-cluster";
   if (hello.to !== self.id) return "wrong-recipient";
-  const known = knownBoot(hello.from);
-  if (known === null) return "unknown-sender";
-  if (hello.boot < known) return "old-boot";
-  return null;
+  return judgePeer(hello);
 }
 
 function decode<T>(peer: NodeId | null, read: () => T): T {

@@ -16,10 +16,12 @@ import type { Socket } from "./socket.ts";
 
 /** What a connection needs of the transport that accepted it. */
 export interface IncomingOwner {
-  /** The highest boot number seen of a peer, 0 before the first; null if the name is not a peer's. */
-  knownBoot(peer: NodeId): number | null;
+  /** What speaks against hearing it; null for nothing. */
+  judge(hello: Hello): RefusalReason | null;
+  /** Remembers whom it has found nothing against. Resolves once that is durable. */
+  remember(hello: Hello): Promise<void>;
   /** The handshake has succeeded. False if the peer was removed or overtaken meanwhile. */
-  adopt(connection: Incoming, peer: NodeId, boot: number): boolean;
+  adopt(connection: Incoming, hello: Hello): boolean;
   deliver(from: NodeId, group: GroupId, message: PeerMessage): void;
 }
 
@@ -102,7 +104,12 @@ export class Incoming implements FrameSink {
     const { self, limits, env } = this.#context;
     const deadline = env.setTimer(() => this.#socket.close(), limits.handshakeMs);
     try {
-      const hello = await welcome(this.#socket, self, (peer) => this.#owner.knownBoot(peer));
+      const hello = await welcome(
+        this.#socket,
+        self,
+        (it) => this.#owner.judge(it),
+        (it) => this.#owner.remember(it),
+      );
       return !this.#closed && this.#adopt(hello) ? hello : null;
     } catch (error) {
       if (this.#closed) return null;
@@ -114,12 +121,13 @@ export class Incoming implements FrameSink {
     }
   }
 
-  #adopt({ from, boot }: Hello): boolean {
-    if (!this.#owner.adopt(this, from, boot)) return false;
+  #adopt(hello: Hello): boolean {
+    if (!this.#owner.adopt(this, hello)) return false;
+    const { from, boot, address } = hello;
     this.#peer = from;
     this.#boot = boot;
     this.#counters = this.#context.counters.of(from);
-    this.#context.emit({ type: "connected", peer: from, direction: "incoming", boot });
+    this.#context.emit({ type: "connected", peer: from, direction: "incoming", boot, address });
     return true;
   }
 

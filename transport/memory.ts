@@ -8,11 +8,19 @@
  */
 import type { GroupId, NodeId } from "../raft/types.ts";
 import type { PeerMessage } from "../raft/message.ts";
+import { Acquaintances, type Life } from "./acquaintances.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { Counters, safeEvents } from "./counters.ts";
-import type { EventCallback } from "./events.ts";
+import type { EventCallback, RefusalReason } from "./events.ts";
 import { FRAME_BYTES_MAX, TRANSPORT_LIMITS, type TransportLimits } from "./limits.ts";
-import type { PeerAddress, PeerHandler, PeerStats, StrangerOptions, Transport } from "./types.ts";
+import type {
+  IdentityOptions,
+  Peer,
+  PeerHandler,
+  PeerStats,
+  StrangerOptions,
+  Transport,
+} from "./types.ts";
 
 /** What the network needs of the world; the actors' `Env` is one. */
 export interface MemoryEnv {
@@ -44,7 +52,10 @@ const PERFECT: Link = {
   jitterMs: 0,
 };
 
-export interface MemoryTransportOptions extends StrangerOptions {
+export interface MemoryTransportOptions extends StrangerOptions, IdentityOptions {
+  /** How often the node was started on its data, and which data those are; 1 if nothing is said. */
+  readonly boot?: number;
+  readonly incarnation?: number;
   readonly limits?: Partial<TransportLimits>;
   readonly onEvent?: EventCallback;
 }
@@ -104,8 +115,9 @@ class Network implements MemoryNetwork {
   }
 
   reachable(from: NodeId, to: NodeId): boolean {
-    const node = this.#nodes.get(to);
-    return !this.#link(from, to).cut && node?.listening === true && node.hears(from);
+    const [sender, node] = [this.#nodes.get(from), this.#nodes.get(to)];
+    return !this.#link(from, to).cut && sender !== undefined && node?.listening === true &&
+      node.judge(sender) === null && sender.refusal(node) === null;
   }
 
   /** Takes the packet as the link has it: lost, once or twice, now or later. */
@@ -181,14 +193,20 @@ class Network implements MemoryNetwork {
   #deliver({ from, to, bytes }: Packet): void {
     const node = this.#nodes.get(to);
     if (node === undefined || !node.listening || this.#link(from.self, to).cut) return;
-    const hears = node.hears(from.self);
-    if (!this.#link(to, from.self).cut) from.answeredBy(to, hears);
-    if (hears) node.receive(from.self, bytes);
+    // As in a handshake: the listener judges first, and the dialler whom that welcomes.
+    const refusal = node.judge(from);
+    const isAnswered = !this.#link(to, from.self).cut;
+    if (refusal !== null) node.refuse(from, refusal);
+    if (isAnswered) from.answeredBy(node, refusal);
+    if (refusal !== null || from.refusal(node) !== null) return;
+    node.meet(from);
+    node.receive(from.self, bytes);
   }
 }
 
 class MemoryTransport implements Transport {
   readonly self: NodeId;
+  readonly life: Life;
   readonly #network: Network;
   readonly #limits: TransportLimits;
   readonly #emit: EventCallback;
@@ -196,7 +214,11 @@ class MemoryTransport implements Transport {
   readonly #acceptUnknown: () => boolean;
   readonly #queued = new Map<NodeId, { messages: number; bytes: number }>();
   readonly #refusedBy = new Set<NodeId>();
-  #peers: ReadonlySet<NodeId> = new Set();
+  readonly #acquaintances: Acquaintances;
+  readonly #ownAddress: () => string | null;
+  /** Who was heard, and in which life, since the start. */
+  readonly #heard = new Map<NodeId, Life>();
+  #peers: ReadonlyMap<NodeId, Peer> = new Map();
   #handler: PeerHandler | null = null;
   #closed = false;
 
@@ -207,6 +229,9 @@ class MemoryTransport implements Transport {
     this.#emit = safeEvents(options.onEvent);
     this.#counters = new Counters(this.#emit);
     this.#acceptUnknown = options.acceptUnknown ?? (() => false);
+    this.#ownAddress = options.ownAddress ?? (() => null);
+    this.#acquaintances = new Acquaintances(options);
+    this.life = { incarnation: options.incarnation ?? 1, boot: options.boot ?? 1 };
   }
 
   get listening(): boolean {
@@ -221,8 +246,16 @@ class MemoryTransport implements Transport {
     return Promise.resolve();
   }
 
-  setPeers(peers: ReadonlyMap<NodeId, PeerAddress>): void {
-    this.#peers = new Set([...peers.keys()].filter((id) => id !== this.self));
+  setPeers(peers: ReadonlyMap<NodeId, Peer>): void {
+    if (this.#closed) return;
+    const wanted = new Map(peers);
+    wanted.delete(this.self);
+    this.#peers = wanted;
+    const strangers = this.#acceptUnknown();
+    const anew = this.#acquaintances.setPeers(wanted, (peer) => strangers && this.#heard.has(peer));
+    for (const peer of this.#heard.keys()) {
+      if (anew.includes(peer) || !wanted.has(peer) && !strangers) this.#heard.delete(peer);
+    }
   }
 
   send(to: NodeId, group: GroupId, message: PeerMessage): boolean {
@@ -250,7 +283,7 @@ class MemoryTransport implements Transport {
 
   stats(): ReadonlyMap<NodeId, PeerStats> {
     const stats = new Map<NodeId, PeerStats>();
-    for (const peer of this.#peers) this.#counters.of(peer);
+    for (const peer of this.#peers.keys()) this.#counters.of(peer);
     for (const [peer, counters] of this.#counters.entries()) {
       const connected = this.listening && this.#peers.has(peer) &&
         this.#network.reachable(this.self, peer);
@@ -283,24 +316,65 @@ class MemoryTransport implements Transport {
     if (queued.messages === 0) this.#queued.delete(to);
   }
 
-  hears(from: NodeId): boolean {
-    return this.#peers.has(from) || this.#acceptUnknown();
+  /** Why a sender is not heard; null if it is. */
+  judge(from: MemoryTransport): RefusalReason | null {
+    if (!this.#peers.has(from.self) && !this.#acceptUnknown()) return "unknown-sender";
+    return this.refusal(from);
+  }
+
+  /** What speaks against another node's being who it was. */
+  refusal(other: MemoryTransport): RefusalReason | null {
+    return this.#acquaintances.judge(other.self, other.life);
+  }
+
+  /** Tells of a sender that is not heard. */
+  refuse(from: MemoryTransport, reason: RefusalReason): void {
+    const direction = "incoming";
+    const peer = from.self;
+    this.#emit({ type: "refused", direction, peer, remote: "memory", reason, byPeer: false });
   }
 
   /**
-   * A message has reached a peer that hears this node, or does not. A refusal is told with each message
-   * in vain, as TCP tells it with each attempt to connect; a connection only when it ends refusals.
+   * Hears a sender, for the first time in this life of it or again. What is new of it goes to the disk at
+   * once, but is not waited for: that a crash comes before it is for tests of TCP.
    */
-  answeredBy(peer: NodeId, heard: boolean): void {
+  meet(from: MemoryTransport): void {
+    const { self: peer, life } = from;
+    const before = this.#heard.get(peer);
+    if (before?.boot === life.boot && before.incarnation === life.incarnation) return;
+    this.#heard.set(peer, life);
+    this.#learn(from);
+    const { boot } = life;
+    const address = from.#ownAddress();
+    this.#emit({ type: "connected", direction: "incoming", peer, boot, address });
+  }
+
+  /**
+   * A message has reached a peer that hears this node, or does not, or that this node will not have. A
+   * refusal is told with each message in vain, as TCP tells it with each attempt to connect; a connection
+   * only when it ends refusals.
+   */
+  answeredBy(node: MemoryTransport, refusal: RefusalReason | null): void {
     if (this.#closed) return;
     const direction = "outgoing";
-    if (!heard) {
+    const peer = node.self;
+    const reason = refusal ?? this.refusal(node);
+    if (reason !== null) {
       this.#refusedBy.add(peer);
-      const reason = "unknown-sender";
-      this.#emit({ type: "refused", direction, peer, remote: "memory", reason, byPeer: true });
-    } else if (this.#refusedBy.delete(peer)) {
-      this.#emit({ type: "connected", direction, peer, boot: 1 });
+      const byPeer = refusal !== null;
+      this.#emit({ type: "refused", direction, peer, remote: "memory", reason, byPeer });
+      return;
     }
+    this.#learn(node);
+    if (this.#refusedBy.delete(peer)) {
+      const { boot } = node.life;
+      this.#emit({ type: "connected", direction, peer, boot, address: node.#ownAddress() });
+    }
+  }
+
+  #learn(other: MemoryTransport): void {
+    this.#acquaintances.learn(other.self, other.life);
+    this.#acquaintances.settle().catch(() => {}); // Tried again with what is learned next.
   }
 
   receive(from: NodeId, bytes: Uint8Array): void {

@@ -9,14 +9,14 @@
  */
 import type { GroupId, NodeId } from "../raft/types.ts";
 import type { PeerMessage } from "../raft/message.ts";
+import type { Acquaintances } from "./acquaintances.ts";
 import { backoffMs, Pause, type TcpEnv } from "./backoff.ts";
-import type { Boots } from "./boots.ts";
 import { MalformedFrame } from "./bytes.ts";
 import { type EncodedMessage, encodeParts } from "./codec.ts";
 import type { Counters, PeerCounters } from "./counters.ts";
 import type { DisconnectReason, EventCallback } from "./events.ts";
 import { FRAME_HEADER_BYTES, setFrameLength } from "./frame.ts";
-import { greet, HandshakeRefused, type HandshakeSelf } from "./handshake.ts";
+import { greet, HandshakeRefused, type HandshakeSelf, type Hello } from "./handshake.ts";
 import type { TcpLimits } from "./limits.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
 import { dialSocket, type Socket } from "./socket.ts";
@@ -29,7 +29,7 @@ export interface TcpContext {
   readonly env: TcpEnv;
   readonly emit: EventCallback;
   readonly counters: Counters;
-  readonly boots: Boots;
+  readonly acquaintances: Acquaintances;
 }
 
 export class Outgoing {
@@ -97,6 +97,13 @@ export class Outgoing {
     this.#pause.end();
   }
 
+  /** The peer may be another node by now: the next attempt begins at once, on a connection of its own. */
+  renew(): void {
+    this.#dialing?.abort();
+    this.#link?.close("removed");
+    this.#pause.end();
+  }
+
   /** The peer's process was replaced: a connection to the earlier one leads nowhere. */
   outlived(boot: number): void {
     if (this.#link !== null && this.#link.boot < boot) this.#link.close("closed-by-peer");
@@ -117,7 +124,7 @@ export class Outgoing {
 
   /** One attempt. Null if it failed, which has then been told. */
   async #connect(): Promise<OutgoingLink | null> {
-    const { self, limits, env, emit, boots } = this.#context;
+    const { self, limits, env, emit, acquaintances } = this.#context;
     const dialing = this.#dialing = new AbortController();
     const deadline = env.setTimer(() => dialing.abort(), limits.handshakeMs);
     let socket: Socket | null = null;
@@ -125,11 +132,17 @@ export class Outgoing {
       socket = await dialSocket(this.address, dialing.signal);
       dialing.signal.addEventListener("abort", () => socket?.close());
       dialing.signal.throwIfAborted();
-      const boot = await greet(socket, self, this.#peer, boots.highest(this.#peer));
+      const judge = (it: Hello) => acquaintances.judge(this.#peer, it);
+      const hello = await greet(socket, self, this.#peer, judge);
       dialing.signal.throwIfAborted();
-      boots.learn(this.#peer, boot);
+      const { boot, address } = hello;
+      const other = judge(hello);
+      if (other !== null) throw new HandshakeRefused(other, false, this.#peer);
+      acquaintances.learn(this.#peer, hello);
+      await acquaintances.settle();
+      dialing.signal.throwIfAborted();
       const link = this.#link = new OutgoingLink(this.#context, this.#peer, boot, socket);
-      emit({ type: "connected", peer: this.#peer, direction: "outgoing", boot });
+      emit({ type: "connected", peer: this.#peer, direction: "outgoing", boot, address });
       return link;
     } catch (error) {
       socket?.close();

@@ -11,29 +11,40 @@
  */
 import type { GroupId, NodeId } from "../raft/types.ts";
 import type { PeerMessage } from "../raft/message.ts";
+import { Acquaintances } from "./acquaintances.ts";
 import { Pause, type TcpEnv } from "./backoff.ts";
-import { Boots } from "./boots.ts";
 import { assertNumber, isName } from "./bytes.ts";
 import { Counters, safeEvents } from "./counters.ts";
-import type { EventCallback } from "./events.ts";
+import type { EventCallback, RefusalReason } from "./events.ts";
+import type { Hello } from "./handshake.ts";
 import { Incoming, type IncomingOwner } from "./incoming.ts";
 import { TCP_LIMITS, type TcpLimits } from "./limits.ts";
 import { Outgoing, type TcpContext } from "./outgoing.ts";
 import { listenSocket, type Socket, type SocketListener } from "./socket.ts";
-import type { PeerAddress, PeerHandler, PeerStats, StrangerOptions, Transport } from "./types.ts";
+import type {
+  IdentityOptions,
+  Peer,
+  PeerAddress,
+  PeerHandler,
+  PeerStats,
+  StrangerOptions,
+  Transport,
+} from "./types.ts";
 
 export type { TcpEnv } from "./backoff.ts";
 
-export interface TcpTransportOptions extends StrangerOptions {
+export interface TcpTransportOptions extends StrangerOptions, IdentityOptions {
   readonly self: NodeId;
   /** 1 to 64 characters of `[A-Za-z0-9._-]`; nodes of another cluster are refused. */
   readonly clusterId: string;
   /** How often this node was started on its data; peers refuse a lower one than they have seen. */
   readonly boot: number;
+  /** Which data those are: drawn at random when they began. Peers refuse another than they have seen. */
+  readonly incarnation: number;
   /** Port 0 takes a free one, which `address` tells. */
   readonly listen: PeerAddress;
   /** The first set of peers; the node itself may be in it. */
-  readonly peers?: ReadonlyMap<NodeId, PeerAddress>;
+  readonly peers?: ReadonlyMap<NodeId, Peer>;
   readonly env: TcpEnv;
   readonly onEvent?: EventCallback;
   readonly limits?: Partial<TcpLimits>;
@@ -64,33 +75,38 @@ class PeerTcp implements TcpTransport, IncomingOwner {
   readonly #greeting = new Set<Incoming>();
   readonly #acceptPause: Pause;
   readonly #acceptUnknown: () => boolean;
-  #peers: ReadonlyMap<NodeId, PeerAddress> = new Map();
+  #peers: ReadonlyMap<NodeId, Peer> = new Map();
   #handler: PeerHandler | null = null;
   #listener: SocketListener | null = null;
   #checkTimer: { cancel(): void } | null = null;
   #closed = false;
 
   constructor(options: TcpTransportOptions) {
-    const { self, clusterId, boot, env } = options;
+    const { self, clusterId, boot, incarnation, env, known, remember, ownAddress } = options;
     if (!isName(self)) throw new RangeError(`Cannot make transport: bad node id "${self}"`);
     if (!isName(clusterId)) {
       throw new RangeError(`Cannot make transport: bad cluster id "${clusterId}"`);
     }
     assertNumber(boot);
+    assertNumber(incarnation);
     const emit = safeEvents(options.onEvent);
     this.self = self;
     this.#listen = options.listen;
     this.#acceptPause = new Pause(env);
     this.#acceptUnknown = options.acceptUnknown ?? (() => false);
     this.#context = {
-      self: { id: self, clusterId, boot },
+      self: { id: self, clusterId, boot, incarnation, address: ownAddress ?? (() => null) },
       limits: { ...TCP_LIMITS, ...options.limits },
       env,
       emit,
       counters: new Counters(emit),
-      boots: new Boots((peer, boot) => {
-        this.#incoming.get(peer)?.outlived(boot);
-        this.#outgoing.get(peer)?.outlived(boot);
+      acquaintances: new Acquaintances({
+        known,
+        remember,
+        onNewer: (peer, boot) => {
+          this.#incoming.get(peer)?.outlived(boot);
+          this.#outgoing.get(peer)?.outlived(boot);
+        },
       }),
     };
     if (options.peers !== undefined) this.setPeers(options.peers);
@@ -110,16 +126,15 @@ class PeerTcp implements TcpTransport, IncomingOwner {
     this.#handler = handler;
     this.#track(this.#accept(listener));
     this.#checkLater();
-    this.setPeers(this.#peers);
+    this.#dialAll();
   }
 
-  setPeers(peers: ReadonlyMap<NodeId, PeerAddress>): void {
+  setPeers(peers: ReadonlyMap<NodeId, Peer>): void {
     if (this.#closed) return;
     const wanted = new Map(peers);
     wanted.delete(this.self);
     const before = this.#peers;
     this.#peers = wanted;
-    if (this.#handler === null) return;
     for (const [peer, outgoing] of this.#outgoing) {
       const address = wanted.get(peer);
       if (address !== undefined && sameAddress(address, outgoing.address)) continue;
@@ -132,8 +147,17 @@ class PeerTcp implements TcpTransport, IncomingOwner {
       this.#incoming.delete(peer);
       incoming.close("removed");
     }
-    this.#context.boots.retain((peer) => wanted.has(peer) || this.#incoming.has(peer));
-    for (const [peer, address] of wanted) {
+    const anew = this.#context.acquaintances.setPeers(wanted, (peer) => this.#incoming.has(peer));
+    for (const peer of anew) {
+      this.#incoming.get(peer)?.close("removed");
+      this.#incoming.delete(peer);
+      this.#outgoing.get(peer)?.renew();
+    }
+    if (this.#handler !== null) this.#dialAll();
+  }
+
+  #dialAll(): void {
+    for (const [peer, address] of this.#peers) {
       if (this.#outgoing.has(peer)) continue;
       const outgoing = new Outgoing(this.#context, peer, address);
       this.#outgoing.set(peer, outgoing);
@@ -177,16 +201,24 @@ class PeerTcp implements TcpTransport, IncomingOwner {
     await Promise.all(this.#loops);
   }
 
-  knownBoot(peer: NodeId): number | null {
-    if (!this.#peers.has(peer) && !this.#takesStranger(peer)) return null;
-    return this.#context.boots.highest(peer);
+  judge(hello: Hello): RefusalReason | null {
+    const { from } = hello;
+    if (!this.#peers.has(from) && !this.#takesStranger(from)) return "unknown-sender";
+    return this.#context.acquaintances.judge(from, hello);
   }
 
-  adopt(connection: Incoming, peer: NodeId, boot: number): boolean {
-    const known = this.knownBoot(peer);
-    if (known === null || boot < known) return false;
+  async remember(hello: Hello): Promise<void> {
+    const { acquaintances } = this.#context;
+    // Of a stranger there is nothing to remember before it is heard, and after that.
+    if (this.#peers.has(hello.from)) acquaintances.learn(hello.from, hello);
+    await acquaintances.settle();
+  }
+
+  adopt(connection: Incoming, hello: Hello): boolean {
+    if (this.judge(hello) !== null) return false;
+    const peer = hello.from;
     this.#greeting.delete(connection);
-    this.#context.boots.learn(peer, boot);
+    this.#context.acquaintances.learn(peer, hello);
     this.#incoming.get(peer)?.close("replaced");
     this.#incoming.set(peer, connection);
     this.#outgoing.get(peer)?.hurry();
@@ -252,7 +284,7 @@ class PeerTcp implements TcpTransport, IncomingOwner {
       if (current !== incoming) continue;
       this.#incoming.delete(peer);
       // Whoever is no peer could otherwise fill the memory with names.
-      if (!this.#peers.has(peer)) this.#context.boots.forget(peer);
+      if (!this.#peers.has(peer)) this.#context.acquaintances.forget(peer);
     }
   }
 

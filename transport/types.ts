@@ -13,6 +13,22 @@ export interface PeerAddress {
   readonly port: number;
 }
 
+/** A peer, and since when it is a member. */
+export interface Peer extends PeerAddress {
+  /**
+   * The log index of the configuration that added it, 0 for a founder; none if it is no member. Under a
+   * higher one than before it is another node of the same name, that may come on other data.
+   */
+  readonly since?: number;
+}
+
+/** What is remembered of a member (see acquaintances.ts). */
+export interface KnownPeer {
+  readonly incarnation: number;
+  readonly boot: number;
+  readonly since: number;
+}
+
 /** Receives what arrives. Called synchronously, one message at a time, in no promised order. */
 export type PeerHandler = (from: NodeId, group: GroupId, message: PeerMessage) => void;
 
@@ -24,6 +40,19 @@ export interface StrangerOptions {
    * once it is a peer. Nobody unknown is heard without this.
    */
   readonly acceptUnknown?: () => boolean;
+}
+
+/** What every transport says and remembers of who is who. */
+export interface IdentityOptions {
+  /** What was remembered at the last start. */
+  readonly known?: ReadonlyMap<NodeId, KnownPeer>;
+  /**
+   * Makes durable what is remembered of the members, in place of what was before. A member that shows
+   * something new is heard once that has resolved; if it rejects, at another attempt.
+   */
+  readonly remember?: (known: ReadonlyMap<NodeId, KnownPeer>) => Promise<void>;
+  /** Where others reach this node, as `host:port`; null if it does not know. Asked at each greeting. */
+  readonly ownAddress?: () => string | null;
 }
 
 /** Counters since the start, and gauges, by peer. */
@@ -44,9 +73,10 @@ export interface Transport {
   start(handler: PeerHandler): Promise<void>;
   /**
    * Replaces the set of peers, at any time; connections to and from those no longer in it are closed.
-   * One that is added again later may come on new data, under any boot number.
+   * One that is added again later may come on new data, under any boot number. What was remembered of
+   * others than these, before the start too, is forgotten with the first call.
    */
-  setPeers(peers: ReadonlyMap<NodeId, PeerAddress>): void;
+  setPeers(peers: ReadonlyMap<NodeId, Peer>): void;
   /**
    * Queues one message. Never throws, never blocks. True if it was taken, which promises nothing;
    * false if it was dropped at once.

@@ -28,6 +28,8 @@ class Bench {
   readonly env = virtualEnv(1);
   readonly outcast: boolean[] = [];
   peers: string[] = [];
+  since: Record<string, number | undefined> = {};
+  index = 0;
   readonly membership: Membership;
 
   constructor(self: string, founding: Configuration, seeds: readonly string[] = []) {
@@ -36,14 +38,18 @@ class Bench {
       env: this.env,
       founding,
       seeds: seeds.map(addressOf),
-      setPeers: (peers) => this.peers = [...peers.keys()],
+      setPeers: (peers) => {
+        this.peers = [...peers.keys()];
+        this.since = Object.fromEntries([...peers].map(([id, peer]) => [id, peer.since]));
+      },
       onOutcast: (outcast) => void this.outcast.push(outcast),
     });
     this.membership.apply();
   }
 
+  /** Each configuration at an index of its own. */
   adopt(parts: Parts): void {
-    this.membership.adopt(configuration(parts));
+    this.membership.adopt(configuration(parts), ++this.index);
   }
 }
 
@@ -79,12 +85,12 @@ Deno.test("Membership shows each member with its part in the configuration", () 
 
 Deno.test("Membership of a joiner talks to its seeds until it is a member", () => {
   const bench = new Bench("d", configuration({}), ["a", "b"]);
-  assertEquals(bench.membership.isBlank, true);
+  assertEquals(bench.membership.hearsStrangers, true);
   assertEquals(bench.membership.notMember, "this node is not a member of the cluster yet");
   assertEquals(bench.peers, ["a", "b"]);
   // What it gets first is the log from its beginning, where it is no member.
   bench.adopt({ voters: ["b", "c"] });
-  assertEquals(bench.membership.isBlank, false);
+  assertEquals(bench.membership.hearsStrangers, false);
   assertEquals(bench.peers.toSorted(), ["a", "b", "c"]);
   bench.adopt({ voters: ["b", "c"], learners: ["d"] });
   assertEquals(bench.peers, ["b", "c"]);
@@ -114,17 +120,17 @@ Deno.test("Membership of a removed node says so, from the log", () => {
   bench.adopt({ voters: ["a", "b"] });
   assertEquals(bench.membership.notMember, "this node was removed from the cluster");
   // A truncation brings the old configuration back.
-  bench.membership.adopt(THREE);
+  bench.membership.adopt(THREE, 1);
   assertEquals(bench.membership.notMember, null);
 });
 
 Deno.test("Membership believes that it was removed when all members refuse it, and no sooner", () => {
   const bench = new Bench("c", THREE);
   const id = (name: string): NodeId => nodeId(name);
-  bench.membership.refusedBy(id("a"));
-  bench.membership.refusedBy(id("x"));
+  bench.membership.refusedBy(id("a"), "unknown-sender");
+  bench.membership.refusedBy(id("x"), "unknown-sender");
   assertEquals([bench.membership.notMember, bench.outcast], [null, []]);
-  bench.membership.refusedBy(id("b"));
+  bench.membership.refusedBy(id("b"), "unknown-sender");
   assertEquals(bench.membership.notMember, "this node was removed from the cluster");
   bench.membership.welcomedBy(id("a"));
   assertEquals(bench.membership.notMember, null);

@@ -104,8 +104,8 @@ export class VirtualCluster {
       seeds: isFounder ? [] : this.ids.filter((other) => other !== id).map(addressOf),
       env: this.clock(id),
       openLog: () => new MemoryLogStore(disk, { clusterId: CLUSTER_ID, nodeId: id }),
-      openTransport: (_boot, onEvent, acceptUnknown) => {
-        const transport = this.network.transport(nodeId(id), { onEvent, acceptUnknown });
+      openTransport: (life) => {
+        const transport = this.network.transport(nodeId(id), life);
         this.#transports.set(id, transport);
         return transport;
       },

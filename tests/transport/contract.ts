@@ -17,6 +17,13 @@ import {
   survivesRestart,
   tellsRemoved,
 } from "./contract_peers.ts";
+import {
+  adoptsAsMember,
+  forgetsOnlyLeavers,
+  refusesOtherData,
+  remembersOverRestarts,
+  trustsReadded,
+} from "./contract_lives.ts";
 import { append, EventLog, GROUP, N1, N2, N3, ping, snapshotChunk, until } from "./harness.ts";
 import { type Body, connect, open, type Place } from "./place.ts";
 
@@ -43,6 +50,14 @@ export function transportContract(name: string, makePlace: () => Place): void {
   check("delivers again after a peer was restarted in its place", survivesRestart);
   check("stops sending to and hearing a peer that was removed", removesPeers);
   check("connects to a peer that was removed and comes again on new data", readds);
+  check("refuses a peer that comes on other data, and tells both", refusesOtherData);
+  check("remembers its peers' data and boots over its own restart", remembersOverRestarts);
+  check("takes a peer that was added anew on the data that it then has", trustsReadded);
+  check("remembers an unknown node from when it is a member", adoptsAsMember);
+  check(
+    "forgets who is no peer any more, and nobody before it knows its peers",
+    forgetsOnlyLeavers,
+  );
   check("takes peers in and lets them go while it runs", changesPeers);
   check("tells a node that was removed that it is no peer any more", tellsRemoved);
   check("hears an unknown node only if told to, and cannot answer it", hearsStrangers);

@@ -5,15 +5,18 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { nodeId } from "../../raft/types.ts";
+import { type NodeId, nodeId } from "../../raft/types.ts";
 import { createTcpTransport, type TcpTransport } from "../../transport/tcp.ts";
+import type { KnownPeer } from "../../transport/types.ts";
 import type { TcpLimits } from "../../transport/limits.ts";
 import { EventLog, Inbox, ManualEnv, N1, N2, N3, until } from "./harness.ts";
 import {
+  ADDRESS,
   CLUSTER,
   frame,
   framed,
   hello,
+  INCARNATION,
   PREAMBLE_BYTES,
   RawPeer,
   RawServer,
@@ -38,6 +41,9 @@ async function withNode(
     limits?: Partial<TcpLimits>;
     peer?: { hostname: string; port: number };
     acceptUnknown?: () => boolean;
+    known?: ReadonlyMap<NodeId, KnownPeer>;
+    remember?: (known: ReadonlyMap<NodeId, KnownPeer>) => Promise<void>;
+    since?: number;
   } = {},
 ): Promise<void> {
   const [log, inbox, env] = [new EventLog(), new Inbox(), new ManualEnv()];
@@ -45,8 +51,12 @@ async function withNode(
     self: N1,
     clusterId: CLUSTER,
     boot: 1,
+    incarnation: INCARNATION,
+    ownAddress: () => ADDRESS,
+    known: options.known,
+    remember: options.remember,
     listen: { hostname: "127.0.0.1", port: 0 },
-    peers: new Map([[N2, options.peer ?? NOWHERE]]),
+    peers: new Map([[N2, { ...options.peer ?? NOWHERE, since: options.since }]]),
     env,
     onEvent: log.record,
     limits: options.limits,
@@ -83,7 +93,7 @@ const REFUSED: [what: string, text: Uint8Array, reason: string, answer: Uint8Arr
   ["an unknown sender", hello({ from: N3 }), "unknown-sender", refusalText(4)],
   ["this node's own name", hello({ from: N1 }), "unknown-sender", refusalText(4)],
   ["a text beyond its maximum", changed(hello(), 6, 0xff), "malformed", null],
-  ["a text with bytes left over", changed(hello(), PREAMBLE_BYTES + 6, 4), "malformed", null],
+  ["a text with bytes left over", changed(hello(), PREAMBLE_BYTES + 12, 4), "malformed", null],
   ["a name that is none", hello({ from: nodeId("n 2") }), "malformed", null],
 ];
 
@@ -127,7 +137,7 @@ Deno.test("tcp handshake welcomes with this node's own names and boot", async ()
     await until("the welcome is there", () => raw.received.length === expected.length);
     assertEquals(raw.received, expected);
     assertEquals(log.of("connected"), [
-      { type: "connected", peer: N2, direction: "incoming", boot: 3 },
+      { type: "connected", peer: N2, direction: "incoming", boot: 3, address: ADDRESS },
     ]);
   });
 });

@@ -5,7 +5,7 @@
  */
 import { assertEquals } from "@std/assert";
 import type { NodeId } from "../../raft/types.ts";
-import { Boots } from "../../transport/boots.ts";
+import { Acquaintances } from "../../transport/acquaintances.ts";
 import { Counters } from "../../transport/counters.ts";
 import { Incoming } from "../../transport/incoming.ts";
 import { TCP_LIMITS } from "../../transport/limits.ts";
@@ -55,15 +55,16 @@ Deno.test("Incoming has one answer under way, however many probes come", async (
   const log = new EventLog();
   const { promise: delivered, resolve } = Promise.withResolvers<NodeId>();
   const context = {
-    self: { id: N1, clusterId: CLUSTER, boot: 1 },
+    self: { id: N1, clusterId: CLUSTER, boot: 1, incarnation: 1, address: () => null },
     limits: TCP_LIMITS,
     env: new ManualEnv(),
     emit: log.record,
     counters: new Counters(log.record),
-    boots: new Boots(() => {}),
+    acquaintances: new Acquaintances({}),
   };
   const incoming = new Incoming(context, {
-    knownBoot: () => 0,
+    judge: () => null,
+    remember: () => Promise.resolve(),
     adopt: () => true,
     deliver: (from) => resolve(from),
   }, socket);

@@ -17,13 +17,17 @@ const NOWHERE = { hostname: "memory", port: 0 };
 function memoryPlace(): Place {
   const network = createMemoryNetwork();
   const made: Transport[] = [];
+  const lives = new Map<NodeId, { incarnation: number; boot: number }>();
+  const life = (id: NodeId) => lives.get(id) ?? { incarnation: 1, boot: 0 };
   return {
     create(id, options) {
-      const transport = network.transport(id, options);
+      const { incarnation, boot } = life(id);
+      lives.set(id, { incarnation, boot: boot + 1 });
+      const transport = network.transport(id, { ...options, incarnation, boot: boot + 1 });
       made.push(transport);
       return transport;
     },
-    wipe: () => {},
+    wipe: (id) => void lives.set(id, { incarnation: life(id).incarnation + 1, boot: 0 }),
     address: () => NOWHERE,
     dispose: async () => void await Promise.all(made.map((transport) => transport.close())),
   };

@@ -6,10 +6,15 @@
 import type { NodeId } from "../../raft/types.ts";
 import type { EventCallback } from "../../transport/events.ts";
 import type { TransportLimits } from "../../transport/limits.ts";
-import type { PeerAddress, PeerHandler, Transport } from "../../transport/types.ts";
+import type {
+  IdentityOptions,
+  PeerAddress,
+  PeerHandler,
+  Transport,
+} from "../../transport/types.ts";
 import { Inbox, until } from "./harness.ts";
 
-export interface OpenOptions {
+export interface OpenOptions extends IdentityOptions {
   readonly limits?: Partial<TransportLimits>;
   readonly onEvent?: EventCallback;
   readonly acceptUnknown?: () => boolean;
@@ -19,7 +24,7 @@ export interface OpenOptions {
 export interface Place {
   /** Makes a node's transport without starting it: where it was before, if it was there before. */
   create(id: NodeId, options?: OpenOptions): Transport;
-  /** The node's data is gone: what is created next begins with boot 1 again. */
+  /** The node's data is gone: what is created next begins with boot 1 again, on other data. */
   wipe(id: NodeId): void;
   /** The address of a node that was started once. */
   address(id: NodeId): PeerAddress;

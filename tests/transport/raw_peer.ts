@@ -11,17 +11,21 @@ import type { PeerAddress } from "../../transport/types.ts";
 import { GROUP, N1, N2, ping, until } from "./harness.ts";
 
 export const CLUSTER = "test-cluster";
+/** What all hellos of the tests say, unless told otherwise. */
+export const INCARNATION = 2 ** 47 + 5;
+export const ADDRESS = "127.0.0.1:9002";
+const LIFE = { boot: 1, incarnation: INCARNATION, address: ADDRESS };
 /** What comes before a hello's body: magic, version, length. */
 export const PREAMBLE_BYTES = 8;
 
 /** n2 to n1, unless told otherwise. */
 export function hello(change: Partial<Hello> = {}): Uint8Array {
-  return encodeHello({ clusterId: CLUSTER, from: N2, to: N1, boot: 1, ...change });
+  return encodeHello({ clusterId: CLUSTER, from: N2, to: N1, ...LIFE, ...change });
 }
 
 /** The answer of a node that welcomes: a hello after a zero. */
 export function welcomeText(from: NodeId, to: NodeId, change: Partial<Hello> = {}): Uint8Array {
-  const text = encodeHello({ clusterId: CLUSTER, from, to, boot: 1, ...change });
+  const text = encodeHello({ clusterId: CLUSTER, from, to, ...LIFE, ...change });
   const answer = new Uint8Array(text.length + 1);
   answer.set(text.subarray(0, PREAMBLE_BYTES));
   answer.set(text.subarray(PREAMBLE_BYTES), PREAMBLE_BYTES + 1);

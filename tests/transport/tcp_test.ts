@@ -32,6 +32,7 @@ const ANY_PORT = { hostname: "127.0.0.1", port: 0 };
 function tcpPlace(): Place {
   const made: TcpTransport[] = [];
   const boots = new Map<NodeId, number>();
+  const incarnations = new Map<NodeId, number>();
   const last = (id: NodeId) => made.findLast(({ self }) => self === id);
   return {
     create(id, options) {
@@ -41,6 +42,10 @@ function tcpPlace(): Place {
         self: id,
         clusterId: CLUSTER,
         boot,
+        incarnation: incarnations.get(id) ?? 1,
+        known: options?.known,
+        remember: options?.remember,
+        ownAddress: options?.ownAddress,
         listen: last(id)?.address ?? ANY_PORT,
         env: realEnv(),
         onEvent: options?.onEvent,
@@ -50,7 +55,10 @@ function tcpPlace(): Place {
       made.push(transport);
       return transport;
     },
-    wipe: (id) => void boots.delete(id),
+    wipe(id) {
+      boots.delete(id);
+      incarnations.set(id, (incarnations.get(id) ?? 1) + 1);
+    },
     address(id) {
       const address = last(id)?.address;
       if (!address) throw new Error(`${id} was not started`);
@@ -80,6 +88,7 @@ async function withNode(
     self: N1,
     clusterId: CLUSTER,
     boot: 1,
+    incarnation: 1,
     listen: ANY_PORT,
     peers: new Map([[N1, ANY_PORT], [N2, peer]]),
     env,
@@ -127,8 +136,19 @@ function isConnected(transport: TcpTransport): boolean {
 }
 
 Deno.test("createTcpTransport() refuses names and boots that cannot be sent", () => {
-  const good = { self: N1, clusterId: CLUSTER, boot: 1, listen: ANY_PORT, env: realEnv() };
-  for (const bad of [{ self: nodeId("") }, { clusterId: "a b" }, { boot: -1 }, { boot: 0.5 }]) {
+  const good = {
+    self: N1,
+    clusterId: CLUSTER,
+    boot: 1,
+    incarnation: 1,
+    listen: ANY_PORT,
+    env: realEnv(),
+  };
+  for (
+    const bad of [{ self: nodeId("") }, { clusterId: "a b" }, { boot: -1 }, { boot: 0.5 }, {
+      incarnation: -1,
+    }]
+  ) {
     assertThrows(() => createTcpTransport({ ...good, ...bad }), RangeError, "Cannot");
   }
 });
@@ -139,6 +159,7 @@ Deno.test("tcp start() rejects when the address is taken, and close() then has n
     self: N1,
     clusterId: CLUSTER,
     boot: 1,
+    incarnation: 1,
     listen: { hostname: "127.0.0.1", port: listener.addr.port },
     env: realEnv(),
   });

@@ -1,0 +1,123 @@
+/**
+ * What this node remembers of its peers: on which data each of them runs (its incarnation), and the
+ * highest boot number that it has shown.
+ *
+ * Who shows another incarnation than at first is not the one it was: it has forgotten its votes and what
+ * it acknowledged. That holds over this node's restarts as well, so what is learned of a member is made
+ * durable before anything that it says is heard.
+ *
+ * Not here: proof. The first one to come under a name is believed, which TLS does not change.
+ *
+ * @module
+ */
+import type { NodeId } from "../raft/types.ts";
+import type { RefusalReason } from "./events.ts";
+import type { KnownPeer, Peer } from "./types.ts";
+
+/** What a node says of itself when it greets. */
+export interface Life {
+  readonly incarnation: number;
+  readonly boot: number;
+}
+
+export interface AcquaintancesOptions {
+  /** What was remembered before this start; of who is no peer any more it is forgotten. */
+  readonly known?: ReadonlyMap<NodeId, KnownPeer>;
+  /** Makes durable what is remembered of the members; replaces what it was given before. */
+  readonly remember?: (known: ReadonlyMap<NodeId, KnownPeer>) => Promise<void>;
+  /** A peer has shown a higher boot number: connections to earlier processes are void. */
+  readonly onNewer?: (peer: NodeId, boot: number) => void;
+}
+
+export class Acquaintances {
+  /** `since` is null of who is no member: then it is remembered in memory only. */
+  readonly #known = new Map<NodeId, Life & { readonly since: number | null }>();
+  readonly #remember: (known: ReadonlyMap<NodeId, KnownPeer>) => Promise<void>;
+  readonly #onNewer: (peer: NodeId, boot: number) => void;
+  #peers: ReadonlyMap<NodeId, Peer> = new Map();
+  /** Counts the changes to what is to be durable, and says how far it is. */
+  #changes = 0;
+  #durable = 0;
+  #writing: { readonly changes: number; readonly done: Promise<void> } | null = null;
+
+  constructor({ known, remember, onNewer }: AcquaintancesOptions) {
+    for (const [peer, it] of known ?? []) this.#known.set(peer, it);
+    this.#remember = remember ?? (() => Promise.resolve());
+    this.#onNewer = onNewer ?? (() => {});
+  }
+
+  /** Why this cannot be the peer that it was, or null. */
+  judge(peer: NodeId, { incarnation, boot }: Life): RefusalReason | null {
+    const known = this.#known.get(peer);
+    if (known === undefined) return null;
+    if (known.incarnation !== incarnation) return "other-data";
+    return boot < known.boot ? "old-boot" : null;
+  }
+
+  /** Remembers a life that {@linkcode judge} has found nothing against. */
+  learn(peer: NodeId, { incarnation, boot }: Life): void {
+    const before = this.#known.get(peer);
+    if (before !== undefined && boot <= before.boot) return;
+    const since = before?.since ?? this.#peers.get(peer)?.since ?? null;
+    this.#known.set(peer, { incarnation, boot, since });
+    if (since !== null) this.#changes++;
+    this.#onNewer(peer, boot);
+  }
+
+  /** Resolves when all that was learned of members is durable. @throws what `remember` throws. */
+  async settle(): Promise<void> {
+    const changes = this.#changes;
+    if (this.#durable >= changes) return;
+    if (this.#writing?.changes !== changes) this.#writing = { changes, done: this.#write(changes) };
+    const writing = this.#writing;
+    try {
+      await writing.done;
+    } finally {
+      if (this.#writing === writing) this.#writing = null;
+    }
+  }
+
+  async #write(changes: number): Promise<void> {
+    const members = new Map<NodeId, KnownPeer>();
+    for (const [peer, { incarnation, boot, since }] of this.#known) {
+      if (since !== null) members.set(peer, { incarnation, boot, since });
+    }
+    await this.#remember(members);
+    this.#durable = Math.max(this.#durable, changes);
+  }
+
+  /**
+   * Others are the peers now. Forgets who is none any more unless `isKept`, and who was added anew: it may
+   * come on other data. Gives the latter.
+   */
+  setPeers(peers: ReadonlyMap<NodeId, Peer>, isKept: (peer: NodeId) => boolean): NodeId[] {
+    const changes = this.#changes;
+    const anew: NodeId[] = [];
+    this.#peers = peers;
+    for (const [id, { since, ...life }] of this.#known) {
+      const peer = peers.get(id);
+      if (peer === undefined) {
+        if (!isKept(id)) this.#drop(id, since);
+      } else if (peer.since !== undefined && since === null) {
+        this.#known.set(id, { ...life, since: peer.since });
+        this.#changes++;
+      } else if (peer.since !== undefined && since !== null && peer.since > since) {
+        this.#drop(id, since);
+        anew.push(id);
+      }
+    }
+    // What fails here is tried again with the next handshake.
+    if (this.#changes > changes) this.settle().catch(() => {});
+    return anew;
+  }
+
+  /** Forgets who is no peer and has gone. */
+  forget(peer: NodeId): void {
+    this.#drop(peer, this.#known.get(peer)?.since ?? null);
+  }
+
+  #drop(peer: NodeId, since: number | null): void {
+    this.#known.delete(peer);
+    if (since !== null) this.#changes++;
+  }
+}
