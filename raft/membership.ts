@@ -51,8 +51,7 @@ export function mayChange(core: Core): boolean {
  * the entry and not be elected.
  */
 function canChange(core: Core): boolean {
-  return hasCommittedOwnTerm(core) && core.transfer === null &&
-    isVoter(core.configuration, core.id);
+  return hasCommittedOwnTerm(core) && core.transfer === null;
 }
 
 function isSettled(core: Core): boolean {

@@ -34,6 +34,7 @@ import {
   only,
   persisted,
   propose,
+  read,
   sent,
   start,
   t,
@@ -112,6 +113,15 @@ Deno.test("step() that was never told of any member never stands (a joiner)", ()
   assertEquals(sent(tick(core, 100)), []);
 });
 
+Deno.test("step() believes its leader's answers to reads, member or not", () => {
+  const core = start({ configuration: THREE });
+  hear(core, D, appendRequest({ term: t(1) }));
+  read(core, 5);
+  const reply = { type: "read-reply", term: t(1), id: 5, granted: true, index: i(0) } as const;
+  assertEquals(hear(core, E, reply), []);
+  assertEquals(hear(core, D, reply), [{ type: "read-ready", id: 5, index: i(0) }]);
+});
+
 Deno.test("step() feeds who was removed until it knows (bug 26)", () => {
   const core = leaderOf(membersOf([A, B, C, D]));
   change(core, remove(D));
@@ -120,9 +130,12 @@ Deno.test("step() feeds who was removed until it knows (bug 26)", () => {
   acknowledge(core, D, i(2));
   const effects = replicate(core, B, C);
   assertEquals(only(effects, "commit"), [{ type: "commit", index: i(3) }]);
-  // It has the entry, but may not know yet that it is committed.
-  assertEquals(appendsTo(acknowledge(core, D), D).map(({ commit }) => commit), [i(3)]);
+  // It has the entry, but may not know yet that it is committed: this left in the same tick.
+  const stored = appendReply({ term: t(1), index: i(3), stamp: core.ticks });
+  assertEquals(appendsTo(hear(core, D, stored), D).map(({ commit }) => commit), [i(3)]);
   tick(core, 2);
+  // Nor does this say that it has the entry.
+  hear(core, D, appendReply({ term: t(1), index: i(2), stamp: core.ticks }));
   assertEquals([...core.progress.keys()], [B, C, D]);
   const told = appendReply({ term: t(1), index: i(3), stamp: core.ticks });
   hear(core, D, told);

@@ -86,6 +86,8 @@ Deno.test("step() waits until the target has durably what it lacks (bug 29)", ()
   assertEquals(core.stamps.handedOver, false);
   assertEquals(asked(acknowledge(core, B)), [B]);
   assertEquals(core.stamps.handedOver, true);
+  // Answers that were on the way do not make it ask again.
+  assertEquals(asked(acknowledge(core, B)), []);
 });
 
 Deno.test("step() takes no proposals while it hands over, and takes them again when it gives up", () => {
@@ -133,6 +135,14 @@ Deno.test("step() says so when it loses office to somebody else before the targe
   assertEquals(results(hear(core, C, appendReply({ term: t(3), success: false }))), [
     { id: 4, status: "refused", reason: "not-leader" },
   ]);
+});
+
+Deno.test("step() does not say that leadership moved when it only lost its quorum", () => {
+  const core = leaderOf(THREE);
+  tick(core, 5);
+  transfer(core, B, 4);
+  assertEquals(results(tick(core, 5)), [{ id: 4, status: "refused", reason: "not-leader" }]);
+  assertEquals([core.role, core.term], ["follower", 1]);
 });
 
 Deno.test("step() refuses a transfer where it does not lead, is not ready, or hands over already", () => {
