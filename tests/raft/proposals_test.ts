@@ -186,6 +186,10 @@ for (
     }],
     ["a broken acknowledgement", appendReply({ term: t(5), index: i(0.5) })],
     ["a broken hint", appendReply({ term: t(5), success: false, conflictIndex: i(-4) })],
+    ["a broken stamp", { ...AT, stamp: -1 }],
+    ["a broken echo", { ...AT, echo: 0.5 }],
+    ["a broken stamp given back", appendReply({ term: t(5), stamp: NaN })],
+    ["a broken time of sending", appendReply({ term: t(5), sent: -1 })],
     ["a broken read", { type: "read-request", term: t(5), id: -1, lease: false }],
     ["a broken read index", {
       type: "read-reply",
