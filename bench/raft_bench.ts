@@ -105,6 +105,8 @@ for (const batch of [1, 64, 512]) {
     conflictIndex: logIndex(0),
     conflictTerm: term(0),
     round: 0,
+    stamp: 0,
+    sent: 0,
     counts: true,
   } as const;
   const input: Input = { type: "message", from: nodeId("b"), message: reply, timeMs: 0 };
