@@ -120,6 +120,20 @@ class Network implements MemoryNetwork {
       node.judge(sender) === null && sender.refusal(node) === null;
   }
 
+  /** Makes a node known to its peers and them to it, as far as they reach each other, as dialling does. */
+  greet(from: MemoryTransport): void {
+    this.env.defer(() => {
+      for (const peer of from.peers) {
+        const node = this.#nodes.get(peer);
+        if (node === undefined || !node.listening || !from.listening) continue;
+        if (this.#link(from.self, peer).cut || this.#link(peer, from.self).cut) continue;
+        if (node.judge(from) !== null || from.refusal(node) !== null) continue;
+        node.meet(from);
+        from.met(node);
+      }
+    });
+  }
+
   /** Takes the packet as the link has it: lost, once or twice, now or later. */
   carry(from: MemoryTransport, to: NodeId, bytes: Uint8Array): void {
     const link = this.#link(from.self, to);
@@ -234,6 +248,10 @@ class MemoryTransport implements Transport {
     this.life = { incarnation: options.incarnation ?? 1, boot: options.boot ?? 1 };
   }
 
+  get peers(): Iterable<NodeId> {
+    return this.#peers.keys();
+  }
+
   get listening(): boolean {
     return this.#handler !== null && !this.#closed;
   }
@@ -243,6 +261,7 @@ class MemoryTransport implements Transport {
       return Promise.reject(new Error("Cannot start transport: it was started or closed before"));
     }
     this.#handler = handler;
+    this.#network.greet(this);
     return Promise.resolve();
   }
 
@@ -251,6 +270,7 @@ class MemoryTransport implements Transport {
     const wanted = new Map(peers);
     wanted.delete(this.self);
     this.#peers = wanted;
+    if (this.listening) this.#network.greet(this);
     const strangers = this.#acceptUnknown();
     const anew = this.#acquaintances.setPeers(wanted, (peer) => strangers && this.#heard.has(peer));
     for (const peer of this.#heard.keys()) {
@@ -343,7 +363,7 @@ class MemoryTransport implements Transport {
     const before = this.#heard.get(peer);
     if (before?.boot === life.boot && before.incarnation === life.incarnation) return;
     this.#heard.set(peer, life);
-    this.#learn(from);
+    this.met(from);
     const { boot } = life;
     const address = from.#ownAddress();
     this.#emit({ type: "connected", direction: "incoming", peer, boot, address });
@@ -365,14 +385,15 @@ class MemoryTransport implements Transport {
       this.#emit({ type: "refused", direction, peer, remote: "memory", reason, byPeer });
       return;
     }
-    this.#learn(node);
+    this.met(node);
     if (this.#refusedBy.delete(peer)) {
       const { boot } = node.life;
       this.#emit({ type: "connected", direction, peer, boot, address: node.#ownAddress() });
     }
   }
 
-  #learn(other: MemoryTransport): void {
+  /** Remembers on what data another node runs. */
+  met(other: MemoryTransport): void {
     this.#acquaintances.learn(other.self, other.life);
     this.#acquaintances.settle().catch(() => {}); // Tried again with what is learned next.
   }

@@ -22,7 +22,10 @@ const CONDITION_MS = 30_000;
 const STEP_MS = 10;
 
 /** What all nodes of a cluster are started with. */
-export type ClusterOptions = Pick<NodeOptions, "snapshots" | "hashCheckMs">;
+export type ClusterOptions = Pick<NodeOptions, "snapshots" | "hashCheckMs"> & {
+  /** True if all say of their data that they are the same, to show what that may cost. */
+  readonly isDataHidden?: boolean;
+};
 
 export class VirtualCluster {
   readonly env: VirtualEnv;
@@ -37,6 +40,9 @@ export class VirtualCluster {
   readonly #clocks = new Map<string, NodeEnv>();
   readonly #founders: MemberAddress[];
   readonly #options: ClusterOptions;
+  /** Who is started as a node that joins, though its name is a founder's. */
+  readonly #joined = new Set<string>();
+  #disks = 0;
 
   private constructor(size: number, seed: number, options: ClusterOptions) {
     this.#options = options;
@@ -44,7 +50,7 @@ export class VirtualCluster {
     this.network = createMemoryNetwork({ env: this.env });
     this.ids = Array.from({ length: size }, (_, i) => `n${i + 1}`);
     this.#founders = this.ids.map(addressOf);
-    for (const id of this.ids) this.disks.set(id, new MemoryDisk());
+    for (const id of this.ids) this.wipe(id);
   }
 
   /** Founds a cluster, waits for its leader, runs the test, and stops everything. */
@@ -88,16 +94,25 @@ export class VirtualCluster {
   /** Starts a node with an empty disk that knows of a cluster, and is to be let in. */
   join(id: string): void {
     if (!this.ids.includes(id)) this.ids.push(id);
-    this.disks.set(id, new MemoryDisk());
+    this.#joined.add(id);
+    this.wipe(id);
     this.start(id);
+  }
+
+  /** Puts an empty disk in the place of what a node had. */
+  wipe(id: string): void {
+    if (this.#nodes.has(id)) throw new Error(`${id} still runs`);
+    this.disks.set(id, new MemoryDisk(++this.#disks));
   }
 
   start(id: string): void {
     if (this.#nodes.has(id)) throw new Error(`${id} runs already`);
     const disk = this.disks.get(id)!;
-    const isFounder = this.#founders.some((founder) => founder.id === id);
+    const isFounder = !this.#joined.has(id) &&
+      this.#founders.some((founder) => founder.id === id);
+    const { isDataHidden = false, ...options } = this.#options;
     const node = startNode({
-      ...this.#options,
+      ...options,
       id: nodeId(id),
       clusterId: CLUSTER_ID,
       founders: isFounder ? this.#founders : [],
@@ -105,7 +120,10 @@ export class VirtualCluster {
       env: this.clock(id),
       openLog: () => new MemoryLogStore(disk, { clusterId: CLUSTER_ID, nodeId: id }),
       openTransport: (life) => {
-        const transport = this.network.transport(nodeId(id), life);
+        const transport = this.network.transport(
+          nodeId(id),
+          isDataHidden ? { ...life, incarnation: 1 } : life,
+        );
         this.#transports.set(id, transport);
         return transport;
       },

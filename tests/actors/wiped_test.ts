@@ -1,0 +1,183 @@
+/**
+ * Nodes that lost their disks and begin anew under their old names: what that would cost, and that the
+ * others do not let it happen. And one that was away while all others were replaced.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { LEADERLESS_MS } from "../../actors/limits_replica.ts";
+import { nodeId } from "../../raft/types.ts";
+import { addressOf } from "./addresses.ts";
+import { VirtualCluster } from "./virtual_cluster.ts";
+
+const OTHER_DATA = "knows this node with other data";
+/** Many election timeouts. */
+const LONG_MS = 20_000;
+
+function cut(cluster: VirtualCluster, a: string, b: string, isCut = true): void {
+  cluster.network.setLink(nodeId(a), nodeId(b), { cut: isCut });
+  cluster.network.setLink(nodeId(b), nodeId(a), { cut: isCut });
+}
+
+function refusedForData(cluster: VirtualCluster, id: string): boolean {
+  return cluster.service(id).notReady()?.includes(OTHER_DATA) ?? false;
+}
+
+async function add(
+  cluster: VirtualCluster,
+  at: string,
+  id: string,
+  replaces: string | null = null,
+) {
+  const { url, peer } = addressOf(id);
+  const request = { id, url, peer, role: "voter", replaces, clusterId: null } as const;
+  await cluster.settle(cluster.service(at).addMember(request));
+  await cluster.eventually(
+    `${id} is a voter`,
+    () =>
+      cluster.service(at).status().members.some((it) => it.id === id && it.role === "voter") &&
+      (replaces === null || cluster.service(at).status().members.every((it) => it.id !== replaces)),
+  );
+}
+
+/**
+ * A write is acknowledged by the leader and one other, which then loses its disk and meets the third, that
+ * was cut off, while the leader is. Gives the three, leader first, the wiped one last.
+ */
+async function loseAcknowledged(cluster: VirtualCluster): Promise<[string, string, string]> {
+  const leader = await cluster.leader();
+  const [wiped, behind] = cluster.ids.filter((id) => id !== leader);
+  assertEquals(await cluster.put(leader, "before", "seen by all"), "applied");
+  await cluster.agreedHash();
+  cut(cluster, leader, behind);
+  cut(cluster, wiped, behind);
+  assertEquals(await cluster.put(leader, "key", "acknowledged"), "applied");
+  await cluster.crash(wiped);
+  cluster.wipe(wiped);
+  cut(cluster, leader, wiped);
+  cut(cluster, wiped, behind, false);
+  cluster.start(wiped);
+  return [leader, behind, wiped];
+}
+
+Deno.test("a wiped node whose peers cannot tell makes a quorum that lost an acknowledged write (why the rule exists)", async () => {
+  await VirtualCluster.run(3, 1, async (cluster) => {
+    const [leader, behind, wiped] = await loseAcknowledged(cluster);
+    const next = await cluster.leader([behind, wiped]);
+    assertNotEquals(next, leader);
+    assertEquals(await cluster.get(next, "key"), null);
+  }, { isDataHidden: true });
+});
+
+Deno.test("a wiped node that was never restarted before is refused by who met it, and makes no quorum", async () => {
+  for (let seed = 1; seed <= 3; seed++) {
+    await VirtualCluster.run(3, seed, async (cluster) => {
+      const [leader, behind, wiped] = await loseAcknowledged(cluster);
+      await cluster.eventually("it is refused", () => refusedForData(cluster, wiped));
+      const from = cluster.events.length;
+      await cluster.env.advance(LONG_MS);
+      const led = cluster.events.slice(from).filter((it) => / role leader /.test(it));
+      assertEquals(led, []);
+      assertEquals(cluster.service(behind).status().leader, null);
+      cut(cluster, leader, behind, false);
+      cut(cluster, leader, wiped, false);
+      const next = await cluster.leader([leader, behind]);
+      assertEquals(await cluster.get(next, "key"), "acknowledged");
+      assert(refusedForData(cluster, wiped));
+      assertEquals(cluster.service(wiped).status().term, 0);
+    });
+  }
+});
+
+Deno.test("a wiped node is refused after all its peers were restarted, too, and joins anew once it was removed", async () => {
+  await VirtualCluster.run(3, 4, async (cluster) => {
+    const leader = await cluster.leader();
+    const [wiped, third] = cluster.ids.filter((id) => id !== leader);
+    assertEquals(await cluster.put(leader, "key", "value"), "applied");
+    for (let round = 0; round < 2; round++) {
+      for (const id of [...cluster.running]) await cluster.crash(id);
+      cluster.wipe(wiped);
+      for (const id of cluster.ids) cluster.start(id);
+      const next = await cluster.leader([leader, third]);
+      assertEquals(await cluster.get(next, "key"), "value");
+      await cluster.eventually("it is refused", () => refusedForData(cluster, wiped));
+      assertStringIncludes(cluster.service(wiped).notReady()!, "docs/operations.md");
+    }
+    await cluster.crash(wiped);
+    const at = await cluster.leader([leader, third]);
+    await cluster.settle(cluster.service(at).removeMember(wiped));
+    cluster.join(wiped);
+    await add(cluster, at, wiped);
+    await cluster.ready();
+    // Its vote counts again, at both of the others.
+    for (const away of [leader, third]) {
+      cluster.isolate(away);
+      const [one, other] = cluster.ids.filter((id) => id !== away);
+      await cluster.leader([one, other]);
+      assertEquals(await cluster.put(one, "key", `without ${away}`), "applied");
+      cluster.network.heal();
+      await cluster.ready();
+    }
+    await cluster.agreedHash();
+    // And it is known by what it has now, over restarts.
+    for (const id of [...cluster.running]) await cluster.crash(id);
+    for (const id of cluster.ids) cluster.start(id);
+    await cluster.ready();
+  });
+});
+
+Deno.test("a node that hears of removal and return in one batch takes the returned one for what it is", async () => {
+  await VirtualCluster.run(3, 5, async (cluster) => {
+    const leader = await cluster.leader();
+    const [wiped, behind] = cluster.ids.filter((id) => id !== leader);
+    for (const id of ["n4", "n5"]) {
+      cluster.join(id);
+      await add(cluster, leader, id);
+    }
+    cluster.isolate(behind);
+    await cluster.crash(wiped);
+    await cluster.settle(cluster.service(leader).removeMember(wiped));
+    cluster.join(wiped);
+    await add(cluster, leader, wiped);
+    cluster.network.heal();
+    await cluster.agreedHash();
+    await cluster.ready();
+    // Of three that are left two are needed, and the two have not met as what they are now.
+    for (const id of ["n4", "n5"]) {
+      await cluster.settle(cluster.service(leader).removeMember(id));
+      await cluster.stop(id);
+    }
+    cluster.isolate(leader);
+    await cluster.leader([behind, wiped]);
+    assertEquals(await cluster.put(behind, "key", "value"), "applied");
+    cluster.network.heal();
+    await cluster.ready();
+  });
+});
+
+Deno.test("a node that returns after all the others were replaced finds those that lead now", async () => {
+  for (let seed = 1; seed <= 3; seed++) {
+    await VirtualCluster.run(3, seed, async (cluster) => {
+      assertEquals(await cluster.put("n1", "key", "old"), "applied");
+      await cluster.agreedHash();
+      await cluster.crash("n3");
+      for (const [id, replaced] of [["n4", "n1"], ["n5", "n2"]]) {
+        cluster.join(id);
+        const at = cluster.running.find((it) => it !== replaced && it !== id)!;
+        await add(cluster, at, id, replaced);
+        await cluster.stop(replaced);
+      }
+      assertEquals(await cluster.put("n4", "key", "new"), "applied");
+      const startedMs = cluster.env.now();
+      cluster.start("n3");
+      await cluster.ready();
+      assert(cluster.env.now() - startedMs >= LEADERLESS_MS);
+      assertEquals(await cluster.get("n3", "key"), "new");
+      await cluster.agreedHash();
+      // It is one of three again.
+      cluster.isolate("n5");
+      await cluster.leader(["n3", "n4"]);
+      assertEquals(await cluster.put("n3", "key", "newer"), "applied");
+    });
+  }
+});
