@@ -205,7 +205,13 @@ function logTransport(event: TransportEvent): void {
     case "refused": {
       const who = event.peer ?? event.remote;
       const text = event.byPeer ? `${who} refused this node` : `refused a connection of ${who}`;
-      return log("warn", `${text}: ${event.reason}`);
+      if (event.reason !== "other-data") return log("warn", `${text}: ${event.reason}`);
+      const whose = event.byPeer ? "this node's" : `${who}'s`;
+      return log(
+        "error",
+        `${text}: other-data: ${whose} directory was lost or replaced; remove it from the cluster and ` +
+          "let it join on an empty directory (docs/operations.md)",
+      );
     }
     case "malformed":
       return log("warn", `closed the connection of ${event.peer}: ${describe(event.error)}`);
