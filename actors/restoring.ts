@@ -20,8 +20,17 @@ export async function restoreStore(
   breathe: () => Promise<void>,
 ): Promise<Store> {
   const reader = new SnapshotReader();
+  // The disk reads the next chunk while this one is taken in.
+  const readAhead = (chunk: number) => {
+    const reading = read(chunk);
+    reading.catch(() => {}); // Whoever gives up before does not want to know.
+    return reading;
+  };
+  let ahead = readAhead(0);
   for (let chunk = 0; chunk < chunks; chunk++) {
-    reader.push(await read(chunk));
+    const data = await ahead;
+    if (chunk + 1 < chunks) ahead = readAhead(chunk + 1);
+    reader.push(data);
     await breathe();
   }
   const store = reader.finish();
