@@ -38,13 +38,13 @@ export class TickClock {
   }
 
   /**
-   * Notes the tick that the core is about to count. Whatever the core says under that tick, it says
-   * after this.
+   * Notes the tick that the core is about to count, at `nowMs`. Whatever the core says under that tick,
+   * it says after this.
    */
-  note(tick: number): void {
+  note(tick: number, nowMs: number): void {
     const at = tick % TICKS_KEPT;
     this.#ticks[at] = tick;
-    this.#timesMs[at] = this.nowMs();
+    this.#timesMs[at] = nowMs;
   }
 
   /** A time at or before all that was said under `tick`; null if that is too long ago to be known. */

@@ -10,7 +10,7 @@ Deno.test("TickClock knows when each of the last ticks was, and no other", async
   assertEquals(clock.timeOf(0), null);
   for (let tick = 1; tick <= TICKS_KEPT + 5; tick++) {
     await env.advance(20);
-    clock.note(tick);
+    clock.note(tick, env.now());
   }
   assertEquals(clock.timeOf(TICKS_KEPT + 5), (TICKS_KEPT + 5) * 20);
   assertEquals(clock.timeOf(6), 120);
