@@ -154,7 +154,8 @@ export class Membership {
 
   /** A peer refused this node: as one that it does not know, or that it knows with other data. */
   refusedBy(peer: NodeId, reason: "unknown-sender" | "other-data"): void {
-    if (!isMember(this.#configuration, peer)) return;
+    // A node that joins has no members yet, but may have lost the data of one.
+    if (reason !== "other-data" && !isMember(this.#configuration, peer)) return;
     this.#refusedBy.set(peer, reason);
     this.#judge();
   }

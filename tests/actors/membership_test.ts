@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { REMOVED_PEER_MS } from "../../actors/limits_replica.ts";
+import { assert, assertEquals } from "@std/assert";
+import { LEADERLESS_MS, REMOVED_PEER_MS, STRANGERS_MAX } from "../../actors/limits_replica.ts";
 import { Membership, peerAddress } from "../../actors/membership.ts";
 import { virtualEnv } from "../../actors/virtual_env.ts";
 import { type Configuration, type NodeId, nodeId } from "../../raft/types.ts";
@@ -135,6 +135,68 @@ Deno.test("Membership believes that it was removed when all members refuse it, a
   bench.membership.welcomedBy(id("a"));
   assertEquals(bench.membership.notMember, null);
   assertEquals(bench.outcast, [true, false]);
+});
+
+Deno.test("Membership says that its data are others as soon as one says so, a seed too", () => {
+  for (const founding of [THREE, configuration({})]) {
+    const bench = new Bench("c", founding, ["a", "b"]);
+    bench.membership.refusedBy(nodeId("a"), "other-data");
+    assert(bench.membership.notMember?.includes("a knows this node with other data"));
+    bench.membership.welcomedBy(nodeId("a"));
+    assertEquals(bench.membership.notMember?.includes("other data") ?? false, false);
+    assertEquals(bench.outcast, [true, false]);
+  }
+});
+
+Deno.test("Membership tells since which configuration each peer is a member", () => {
+  const bench = new Bench("a", THREE, ["x"]);
+  // The first one is what the log begins with: how long its members are there is not known.
+  bench.adopt({ voters: ["a", "b", "d"] });
+  assertEquals(bench.since, { b: 0, d: 0, c: 0 });
+  bench.adopt({ voters: ["a", "d"] });
+  bench.adopt({ voters: ["a", "d"], learners: ["b"] });
+  assertEquals(bench.since, { d: 0, b: 3, c: 0 });
+  bench.adopt({ voters: ["a", "b", "d"] });
+  assertEquals(bench.since, { d: 0, b: 3, c: 0 });
+  // A snapshot led past its removal and return.
+  bench.adopt({ voters: ["a", "b"], learners: ["d"] });
+  assertEquals(bench.since, { b: 3, d: 5, c: 0 });
+  // A restart of the replica tells them all again.
+  for (const index of [1, 2, 3]) {
+    bench.index = index - 1;
+    bench.adopt(
+      index === 1 ? { voters: ["a", "b", "d"] } : { voters: ["a", "d"], learners: ["b"] },
+    );
+  }
+  assert(bench.since.b! <= 3);
+});
+
+Deno.test("Membership of a node without a leader hears strangers, and answers them until it knows who leads", async () => {
+  const bench = new Bench("c", THREE);
+  const { membership, env } = bench;
+  const [d, e] = [nodeId("d"), nodeId("e")];
+  await env.advance(LEADERLESS_MS - 1);
+  membership.heard(d, "d:1");
+  assertEquals([membership.hearsStrangers, bench.peers], [false, ["a", "b"]]);
+  await env.advance(1);
+  membership.heard(d, "d:1");
+  membership.heard(e, "e:1");
+  assertEquals([membership.hearsStrangers, bench.peers.toSorted()], [true, ["a", "b", "d", "e"]]);
+  assertEquals(bench.since.d, undefined);
+  for (let i = 0; i < 2 * STRANGERS_MAX; i++) membership.heard(nodeId(`s${i}`), "s:1");
+  assertEquals(bench.peers.length, 2 + STRANGERS_MAX);
+  membership.led(d);
+  assertEquals([membership.hearsStrangers, bench.peers.includes("d")], [false, true]);
+  bench.adopt({ voters: ["a", "b", "c"] });
+  bench.adopt({ voters: ["c", "d"] });
+  membership.led(d);
+  assertEquals(bench.peers.filter((id) => !["a", "b"].includes(id)), ["d"]);
+  // A campaign does not begin the time anew.
+  membership.led(null);
+  await env.advance(LEADERLESS_MS / 2);
+  membership.led(null);
+  await env.advance(LEADERLESS_MS / 2);
+  assertEquals(membership.hearsStrangers, true);
 });
 
 Deno.test("peerAddress() takes names, IPv4 and IPv6 addresses", () => {
