@@ -12,6 +12,7 @@ import { Acquaintances, type Life } from "./acquaintances.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { Counters, safeEvents } from "./counters.ts";
 import type { EventCallback, RefusalReason } from "./events.ts";
+import { type Link, type MemoryEnv, PERFECT, processEnv } from "./memory_links.ts";
 import { FRAME_BYTES_MAX, TRANSPORT_LIMITS, type TransportLimits } from "./limits.ts";
 import type {
   IdentityOptions,
@@ -22,35 +23,7 @@ import type {
   Transport,
 } from "./types.ts";
 
-/** What the network needs of the world; the actors' `Env` is one. */
-export interface MemoryEnv {
-  defer(callback: () => void): void;
-  setTimer(callback: () => void, delayMs: number): { cancel(): void };
-  /** A whole number in [0, 2^32). */
-  randomUint32(): number;
-}
-
-/** How one direction between two nodes behaves. Rates are probabilities from 0 to 1. */
-export interface Link {
-  /** Nothing gets through, what is under way included. The sender does not notice. */
-  readonly cut: boolean;
-  readonly dropRate: number;
-  readonly duplicateRate: number;
-  /** How many messages are held back so that later ones overtake them. */
-  readonly reorderRate: number;
-  readonly delayMs: number;
-  /** Up to so much is added to each message's delay, at random. */
-  readonly jitterMs: number;
-}
-
-const PERFECT: Link = {
-  cut: false,
-  dropRate: 0,
-  duplicateRate: 0,
-  reorderRate: 0,
-  delayMs: 0,
-  jitterMs: 0,
-};
+export type { Link, MemoryEnv } from "./memory_links.ts";
 
 export interface MemoryTransportOptions extends StrangerOptions, IdentityOptions {
   /** How often the node was started on its data, and which data those are; 1 if nothing is said. */
@@ -410,16 +383,4 @@ class MemoryTransport implements Transport {
       this.#emit({ type: "handler-failed", peer: from, group, error });
     }
   }
-}
-
-function processEnv(): MemoryEnv {
-  return {
-    // Not a microtask: replicas that answer each other at once would starve timers and I/O.
-    defer: (callback) => void setImmediate(callback),
-    setTimer: (callback, delayMs) => {
-      const id = setTimeout(callback, delayMs);
-      return { cancel: () => clearTimeout(id) };
-    },
-    randomUint32: () => Math.floor(Math.random() * 2 ** 32),
-  };
 }

@@ -1,0 +1,48 @@
+/**
+ * What the network in memory is made of beside its nodes: the world it runs in, and its links.
+ *
+ * @module
+ */
+
+/** What the network needs of the world; the actors' `Env` is one. */
+export interface MemoryEnv {
+  defer(callback: () => void): void;
+  setTimer(callback: () => void, delayMs: number): { cancel(): void };
+  /** A whole number in [0, 2^32). */
+  randomUint32(): number;
+}
+
+/** How one direction between two nodes behaves. Rates are probabilities from 0 to 1. */
+export interface Link {
+  /** Nothing gets through, what is under way included. The sender does not notice. */
+  readonly cut: boolean;
+  readonly dropRate: number;
+  readonly duplicateRate: number;
+  /** How many messages are held back so that later ones overtake them. */
+  readonly reorderRate: number;
+  readonly delayMs: number;
+  /** Up to so much is added to each message's delay, at random. */
+  readonly jitterMs: number;
+}
+
+export const PERFECT: Link = {
+  cut: false,
+  dropRate: 0,
+  duplicateRate: 0,
+  reorderRate: 0,
+  delayMs: 0,
+  jitterMs: 0,
+};
+
+/** The process's own scheduler, clock and randomness. */
+export function processEnv(): MemoryEnv {
+  return {
+    // Not a microtask: replicas that answer each other at once would starve timers and I/O.
+    defer: (callback) => void setImmediate(callback),
+    setTimer: (callback, delayMs) => {
+      const id = setTimeout(callback, delayMs);
+      return { cancel: () => clearTimeout(id) };
+    },
+    randomUint32: () => Math.floor(Math.random() * 2 ** 32),
+  };
+}
