@@ -5,78 +5,19 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { type NodeId, nodeId } from "../../raft/types.ts";
-import { createTcpTransport, type TcpTransport } from "../../transport/tcp.ts";
-import type { KnownPeer } from "../../transport/types.ts";
-import type { Hello } from "../../transport/handshake.ts";
-import type { TcpLimits } from "../../transport/limits.ts";
-import { EventLog, Inbox, ManualEnv, N1, N2, N3, until } from "./harness.ts";
+import { nodeId } from "../../raft/types.ts";
+import { NOWHERE, withNode } from "./handshake_node.ts";
+import { N1, N2, N3, until } from "./harness.ts";
 import {
   ADDRESS,
-  CLUSTER,
   frame,
   framed,
   hello,
-  INCARNATION,
   PREAMBLE_BYTES,
-  RawPeer,
   RawServer,
   refusalText,
   welcomeText,
 } from "./raw_peer.ts";
-
-const NOWHERE = { hostname: "127.0.0.1", port: 1 };
-
-interface Node {
-  readonly transport: TcpTransport;
-  readonly log: EventLog;
-  readonly inbox: Inbox;
-  readonly env: ManualEnv;
-  dial(): Promise<RawPeer>;
-}
-
-/** Runs a body with n1, whose peer is n2; what the body dials is closed after it. */
-async function withNode(
-  body: (node: Node) => Promise<void>,
-  options: {
-    limits?: Partial<TcpLimits>;
-    peer?: { hostname: string; port: number };
-    acceptUnknown?: () => boolean;
-    known?: ReadonlyMap<NodeId, KnownPeer>;
-    remember?: (known: ReadonlyMap<NodeId, KnownPeer>) => Promise<void>;
-    since?: number;
-  } = {},
-): Promise<void> {
-  const [log, inbox, env] = [new EventLog(), new Inbox(), new ManualEnv()];
-  const transport = createTcpTransport({
-    self: N1,
-    clusterId: CLUSTER,
-    boot: 1,
-    incarnation: INCARNATION,
-    ownAddress: () => ADDRESS,
-    known: options.known,
-    remember: options.remember,
-    listen: { hostname: "127.0.0.1", port: 0 },
-    peers: new Map([[N2, { ...options.peer ?? NOWHERE, since: options.since }]]),
-    env,
-    onEvent: log.record,
-    limits: options.limits,
-    acceptUnknown: options.acceptUnknown,
-  });
-  await transport.start(inbox.handler);
-  const dialled: RawPeer[] = [];
-  const dial = async () => {
-    const raw = await RawPeer.dial(transport.address);
-    dialled.push(raw);
-    return raw;
-  };
-  try {
-    await body({ transport, log, inbox, env, dial });
-  } finally {
-    await transport.close();
-    for (const raw of dialled) await raw.close();
-  }
-}
 
 /** A text with one byte changed. */
 function changed(text: Uint8Array, at: number, value: number): Uint8Array {
@@ -403,74 +344,4 @@ Deno.test("tcp dialler has a deadline for whoever accepts and does not answer", 
   } finally {
     await server.close();
   }
-});
-
-Deno.test("tcp handshake welcomes a member once what it shows is durable, and not if that fails", async () => {
-  const written: { known: ReadonlyMap<NodeId, KnownPeer>; end: PromiseWithResolvers<void> }[] = [];
-  const remember = (known: ReadonlyMap<NodeId, KnownPeer>) => {
-    const end = Promise.withResolvers<void>();
-    written.push({ known, end });
-    return end.promise;
-  };
-  await withNode(async ({ dial, log, inbox }) => {
-    const failed = await dial();
-    await failed.send(hello({ boot: 3 }), frame(1));
-    await until("it is being written", () => written.length === 1);
-    assertEquals(failed.received, []);
-    written[0].end.reject(new Error("the disk is full"));
-    await failed.closed();
-    await until("it is told", () => log.of("refused").length === 1);
-    assertEquals([log.of("refused")[0].reason, inbox.received], ["unfinished", []]);
-
-    const welcomed = await dial();
-    await welcomed.send(hello({ boot: 3 }), frame(2));
-    await until("it is being written again", () => written.length === 2);
-    assertEquals([welcomed.received, log.of("connected")], [[], []]);
-    assertEquals([...written[1].known], [[N2, { incarnation: INCARNATION, boot: 3, since: 0 }]]);
-    written[1].end.resolve();
-    await until("it is heard", () => inbox.ids.length === 1);
-
-    // Nothing new is shown by the next one.
-    await (await dial()).greet({ boot: 3 });
-    assertEquals(written.length, 2);
-  }, { remember, since: 0 });
-});
-
-Deno.test("tcp dialler sends nothing to a member before what it shows is durable", async () => {
-  const end = Promise.withResolvers<void>();
-  let writes = 0;
-  const server = new RawServer((peer) => void peer.send(welcomeText(N2, N1)));
-  const remember = () => {
-    writes += 1;
-    return end.promise;
-  };
-  try {
-    await withNode(async ({ transport, log }) => {
-      await until("it is being written", () => writes === 1);
-      assertEquals([log.of("connected"), transport.stats().get(N2)?.connected], [[], false]);
-      end.resolve();
-      await until("it is connected", () => transport.stats().get(N2)?.connected === true);
-    }, { peer: server.address, remember, since: 0 });
-  } finally {
-    await server.close();
-  }
-});
-
-Deno.test("tcp handshake refuses other data and earlier boots than were remembered at the start", async () => {
-  const known = new Map([[N2, { incarnation: INCARNATION, boot: 5, since: 2 }]]);
-  const refusals: [Partial<Hello>, number][] = [
-    [{ incarnation: INCARNATION + 1, boot: 9 }, 6],
-    [{ boot: 4 }, 5],
-  ];
-  await withNode(async ({ dial, log, inbox }) => {
-    for (const [change, code] of refusals) {
-      const raw = await dial();
-      await raw.send(hello(change));
-      await raw.closed();
-      assertEquals(raw.received, [...refusalText(code)]);
-    }
-    await until("both are told", () => log.of("refused").length === 2);
-    await (await dial()).greet({ boot: 5 });
-    assertEquals(inbox.received, []);
-  }, { known, since: 2 });
 });

@@ -1,0 +1,83 @@
+/**
+ * That what a peer shows of its data and its boots is durable before it is heard or spoken to, and holds
+ * over this node's restarts.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import type { NodeId } from "../../raft/types.ts";
+import type { Hello } from "../../transport/handshake.ts";
+import type { KnownPeer } from "../../transport/types.ts";
+import { withNode } from "./handshake_node.ts";
+import { N1, N2, until } from "./harness.ts";
+import { frame, hello, INCARNATION, RawServer, refusalText, welcomeText } from "./raw_peer.ts";
+
+Deno.test("tcp handshake welcomes a member once what it shows is durable, and not if that fails", async () => {
+  const written: { known: ReadonlyMap<NodeId, KnownPeer>; end: PromiseWithResolvers<void> }[] = [];
+  const remember = (known: ReadonlyMap<NodeId, KnownPeer>) => {
+    const end = Promise.withResolvers<void>();
+    written.push({ known, end });
+    return end.promise;
+  };
+  await withNode(async ({ dial, log, inbox }) => {
+    const failed = await dial();
+    await failed.send(hello({ boot: 3 }), frame(1));
+    await until("it is being written", () => written.length === 1);
+    assertEquals(failed.received, []);
+    written[0].end.reject(new Error("the disk is full"));
+    await failed.closed();
+    await until("it is told", () => log.of("refused").length === 1);
+    assertEquals([log.of("refused")[0].reason, inbox.received], ["unfinished", []]);
+
+    const welcomed = await dial();
+    await welcomed.send(hello({ boot: 3 }), frame(2));
+    await until("it is being written again", () => written.length === 2);
+    assertEquals([welcomed.received, log.of("connected")], [[], []]);
+    assertEquals([...written[1].known], [[N2, { incarnation: INCARNATION, boot: 3, since: 0 }]]);
+    written[1].end.resolve();
+    await until("it is heard", () => inbox.ids.length === 1);
+
+    // Nothing new is shown by the next one.
+    await (await dial()).greet({ boot: 3 });
+    assertEquals(written.length, 2);
+  }, { remember, since: 0 });
+});
+
+Deno.test("tcp dialler sends nothing to a member before what it shows is durable", async () => {
+  const end = Promise.withResolvers<void>();
+  let writes = 0;
+  const server = new RawServer((peer) => void peer.send(welcomeText(N2, N1)));
+  const remember = () => {
+    writes += 1;
+    return end.promise;
+  };
+  try {
+    await withNode(async ({ transport, log }) => {
+      await until("it is being written", () => writes === 1);
+      assertEquals([log.of("connected"), transport.stats().get(N2)?.connected], [[], false]);
+      end.resolve();
+      await until("it is connected", () => transport.stats().get(N2)?.connected === true);
+    }, { peer: server.address, remember, since: 0 });
+  } finally {
+    await server.close();
+  }
+});
+
+Deno.test("tcp handshake refuses other data and earlier boots than were remembered at the start", async () => {
+  const known = new Map([[N2, { incarnation: INCARNATION, boot: 5, since: 2 }]]);
+  const refusals: [Partial<Hello>, number][] = [
+    [{ incarnation: INCARNATION + 1, boot: 9 }, 6],
+    [{ boot: 4 }, 5],
+  ];
+  await withNode(async ({ dial, log, inbox }) => {
+    for (const [change, code] of refusals) {
+      const raw = await dial();
+      await raw.send(hello(change));
+      await raw.closed();
+      assertEquals(raw.received, [...refusalText(code)]);
+    }
+    await until("both are told", () => log.of("refused").length === 2);
+    await (await dial()).greet({ boot: 5 });
+    assertEquals(inbox.received, []);
+  }, { known, since: 2 });
+});
