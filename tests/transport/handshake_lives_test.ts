@@ -81,3 +81,19 @@ Deno.test("tcp handshake refuses other data and earlier boots than were remember
     assertEquals(inbox.received, []);
   }, { known, since: 2 });
 });
+
+Deno.test("tcp dials a peer that was added anew at once, whatever wait is left from refusing it", async () => {
+  const server = new RawServer((peer) => void peer.send(welcomeText(N2, N1)));
+  const known = new Map([[N2, { incarnation: INCARNATION + 1, boot: 1, since: 2 }]]);
+  try {
+    await withNode(async ({ transport, log }) => {
+      await until("it is refused", () => log.of("refused").length === 1);
+      assertEquals(log.of("refused")[0].reason, "other-data");
+      // The clock stands still, so that no wait ends by itself.
+      transport.setPeers(new Map([[N2, { ...server.address, since: 9 }]]));
+      await until("it is connected", () => transport.stats().get(N2)?.connected === true);
+    }, { peer: server.address, known, since: 2 });
+  } finally {
+    await server.close();
+  }
+});
