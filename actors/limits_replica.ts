@@ -38,6 +38,8 @@ export const SESSION_READS_MAX = 4096;
 export const CALL_DEADLINE_MS = 5000;
 /** The same for administration: a removal takes several commits, and may wait for an election. */
 export const ADMIN_CALL_MS = 10_000;
+/** A snapshot on demand: a large one beside a full load takes a minute. */
+export const SNAPSHOT_CALL_MS = 5 * 60_000;
 /** How often a passed-on request looks whether the leader is still the same, and is sent again. */
 export const ADMIN_POLL_MS = 20;
 export const ADMIN_RESEND_MS = 500;

@@ -10,7 +10,13 @@ import type { AdminCommand, AdminOutcome } from "./admin_types.ts";
 import { Backups } from "./backup.ts";
 import type { Captured } from "./capture.ts";
 import { ActorFailed, ActorStopped, AskTimeout, MailboxFull } from "./errors.ts";
-import { ADMIN_CALL_MS, ASK_GRACE_MS, CALL_DEADLINE_MS, HANDOVER_MS } from "./limits_replica.ts";
+import {
+  ADMIN_CALL_MS,
+  ASK_GRACE_MS,
+  CALL_DEADLINE_MS,
+  HANDOVER_MS,
+  SNAPSHOT_CALL_MS,
+} from "./limits_replica.ts";
 import type { Membership } from "./membership.ts";
 import { AdminRefused, Draining, NotServing, OutcomeUnknown, Overloaded } from "./outcomes.ts";
 import type { ReplicaMessage, ReplicaView } from "./replica_types.ts";
@@ -168,15 +174,15 @@ export class NodeCalls implements KvService, ClusterService {
 
   async takeSnapshot(options: CallOptions = {}): Promise<number> {
     this.#enter();
+    // A node that stops waits for no snapshot.
+    this.#leave();
     try {
       return await this.#running().ask<number>(
         (reply) => ({ type: "take-snapshot", reply }),
-        { timeoutMs: options.deadlineMs ?? ADMIN_CALL_MS, signal: options.signal },
+        { timeoutMs: options.deadlineMs ?? SNAPSHOT_CALL_MS, signal: options.signal },
       );
     } catch (error) {
       throw outcomeOf(error, "take a snapshot", false);
-    } finally {
-      this.#leave();
     }
   }
 

@@ -40,3 +40,5 @@ export const VERIFY_POLL_MS = 10;
 export const VERIFY_MISSING_MS = 3000;
 /** State hashes that `verify` remembers: at 100 samples a second and node, more than a minute's. */
 export const VERIFY_SAMPLES_MAX = 10_000;
+/** How long a node may take over a snapshot, unless told otherwise. */
+export const SNAPSHOT_TIMEOUT_MS = 5 * 60_000;

@@ -7,6 +7,7 @@ import { EXIT_FAILED, EXIT_OK } from "../exit_codes.ts";
 import { formatTable } from "../table.ts";
 import { answerJson, CallFailed, ClusterClient, jsonCall } from "./client.ts";
 import type { Command, Context } from "./command.ts";
+import { SNAPSHOT_TIMEOUT_MS } from "./limits.ts";
 import { freshestView } from "./view.ts";
 
 export const snapshotCommand: Command = {
@@ -15,7 +16,8 @@ export const snapshotCommand: Command = {
   usage: "snapshot [--all] [flags]",
   help:
     `Each node given by --url takes a snapshot of its own state, and cuts its log off but for the tail that
-slow followers may need. Exits with 1 if one of them did not.
+slow followers may need. Exits with 1 if one of them did not. A large one beside a load takes a minute, so
+without --timeout it is waited for up to five.
 
   --all  every member, not only the nodes given`,
   flags: { switches: ["all"] },
@@ -35,7 +37,8 @@ async function snapshot({ args, client, io, json }: Context): Promise<number> {
   const urls = args.switches.has("all")
     ? (await freshestView(client.urls, client.timeoutMs)).members.map((member) => member.url)
     : client.urls;
-  const outcomes = await Promise.all(urls.map((url) => takeOne(url, client.timeoutMs)));
+  const timeoutMs = args.values.has("timeout") ? client.timeoutMs : SNAPSHOT_TIMEOUT_MS;
+  const outcomes = await Promise.all(urls.map((url) => takeOne(url, timeoutMs)));
   if (json) await io.write(`${JSON.stringify({ snapshots: outcomes.map(outcomeJson) })}\n`);
   else {
     const rows = outcomes.map((outcome) => [
