@@ -16,7 +16,9 @@ import { InvariantError, type LogIndex, type NodeId, type Term } from "./types.t
 /** @throws {InvariantError} if two leaders hold one term, or a committed entry would be lost. */
 export function onAppendRequest(core: Core, from: NodeId, request: AppendRequest): void {
   if (request.term < core.term) {
-    refuse(core, from, request, 0 as LogIndex, 0 as Term);
+    // The sender may lead our term, too, by the time this comes: it must not take the round and stamp of
+    // then for those of now, and believe that somebody has just stood by it.
+    refuse(core, from, NO_APPEND, 0 as LogIndex, 0 as Term);
     return;
   }
   follow(core, from);

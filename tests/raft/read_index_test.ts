@@ -4,6 +4,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { confirmedTick } from "../../raft/lease.ts";
 import {
   A,
   acknowledge,
@@ -27,6 +28,7 @@ import {
   sent,
   start,
   t,
+  takeStamped,
   tick,
   tickToCampaign,
 } from "./script.ts";
@@ -172,6 +174,33 @@ Deno.test("step() begins rounds anew in each leadership: an answer to an earlier
   read(core, 4);
   assertEquals(hear(core, B, appendReply({ term: t(1), index: i(1), round: 3 })), []);
   assertEquals(only(acknowledge(core, B), "read-ready").length, 1);
+});
+
+Deno.test("step() confirms nothing by an answer in its own term to what it sent in a former one", () => {
+  const core = leadSettled(start());
+  read(core, 1);
+  // This one is slow to reach C.
+  const [slow] = appendsTo(tick(core, 2), C);
+  const late = { ...slow, stamp: core.ticks };
+  assertEquals([late.term, late.round], [1, 1]);
+  acknowledge(core, B);
+  hear(core, B, appendReply({ term: t(4), success: false }));
+  leadSettled(core);
+  const voter = start({ id: C, term: core.term, vote: A });
+  const input = { type: "message", from: A, timeMs: 0, message: late } as const;
+  const [{ to, message }] = sent(takeStamped(voter, input));
+  if (message.type !== "append-reply") throw new Error(`Cannot go on: it sent a ${message.type}`);
+  assertEquals([to, message.term, message.success], [A, core.term, false]);
+  // By now C may have let somebody else lead, and commit.
+  read(core, 2);
+  const confirmed = confirmedTick(core);
+  assertEquals(hear(core, C, message), []);
+  assertEquals(confirmedTick(core), confirmed);
+  const { round, stamp, index } = message;
+  assertEquals({ round, stamp, index }, { round: 0, stamp: 0, index: 0 });
+  assertEquals(only(acknowledge(core, C), "read-ready"), [
+    { type: "read-ready", id: 2, index: core.commitIndex },
+  ]);
 });
 
 // Followers.
