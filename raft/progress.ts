@@ -5,6 +5,9 @@
  * appends are pipelined, `next` running ahead of the answers (thesis 10.2.1), until one is refused. One
  * that lacks what was cut off the log waits for a snapshot: it gets heartbeats only (snapshots.ts).
  *
+ * A probe may match and yet bring nothing, if the follower has no room for its entries. Such a follower
+ * stays probed, or the window behind the probe would be refused, and that would bring the next probe.
+ *
  * @module
  */
 import type { LogIndex, NodeId } from "./types.ts";
@@ -18,6 +21,9 @@ export interface Progress {
   probing: boolean;
   /** The probe is on the way: a heartbeat repeats it, nothing else does. */
   probeSent: boolean;
+  /** The first entry of the last probe that carried any, and the tick of that; 0 for none. */
+  probedFrom: LogIndex;
+  probedTick: number;
   /** It lacks entries that are no longer in the log; `probing` and `probeSent` are true, too. */
   paused: boolean;
   readonly inflight: Inflight;
@@ -55,6 +61,8 @@ export function createProgress(
     next,
     probing: true,
     probeSent: false,
+    probedFrom: 0 as LogIndex,
+    probedTick: 0,
     paused: false,
     inflight: new Inflight(inflightMessagesMax),
     commitSent: 0 as LogIndex,

@@ -31,7 +31,7 @@ export function onAppendReply(core: Core, from: NodeId, reply: AppendReply): voi
     peer.stamp = Math.max(peer.stamp, reply.stamp);
   }
   noteSent(core, peer, reply);
-  if (reply.success) onSuccess(core, peer, reply.index);
+  if (reply.success) onSuccess(core, peer, reply);
   else onRefusal(core, peer, reply);
   const committed = advanceCommit(core);
   if (advanceReads(core) || committed) broadcast(core);
@@ -54,14 +54,31 @@ export function onPersisted(core: Core, index: LogIndex, term: Term): void {
   if (committed) advanceMembership(core);
 }
 
-function onSuccess(core: Core, peer: Progress, index: LogIndex): void {
+function onSuccess(core: Core, peer: Progress, { index, stamp }: AppendReply): void {
   if (index > peer.match) {
     peer.match = index;
     peer.inflight.freeTo(index);
   }
-  if (peer.paused && index >= core.log.baseIndex) peer.paused = false;
-  if (peer.probing && index >= peer.next - 1) peer.probing = false;
+  if (peer.paused && index >= core.log.baseIndex) {
+    peer.paused = false;
+    // What it was probed with before its snapshot says nothing of its room now.
+    peer.probedFrom = 0 as LogIndex;
+  }
+  if (peer.probing && index >= peer.next - 1) {
+    if (!lacksProbed(peer, index)) peer.probing = false;
+    // What left a heartbeat after the probe has found nothing of it: it is repeated. Not at any other
+    // answer, its own least of all, or a follower without room would be asked again without end.
+    else if (stamp - peer.probedTick >= core.limits.heartbeatTicks) peer.probeSent = false;
+  }
   if (peer.next <= index) peer.next = index + 1 as LogIndex;
+}
+
+/**
+ * Whether a success at the probe's place leaves open whether its entries arrive: they may be lost, or
+ * the follower has room for none of them. Only taking one shows that more are of use.
+ */
+function lacksProbed({ next, probedFrom }: Progress, index: LogIndex): boolean {
+  return index < next && probedFrom === next;
 }
 
 function onRefusal(core: Core, peer: Progress, reply: AppendReply): void {

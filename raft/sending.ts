@@ -47,7 +47,7 @@ function isFull(core: Core, peer: Progress): boolean {
 }
 
 function sendEntries(core: Core, peer: Progress): void {
-  const entries = entriesFrom(core, peer.next);
+  const entries = entriesFrom(core, peer.next, core.limits.appendEntriesMax);
   const prevIndex = peer.next - 1 as LogIndex;
   peer.next = peer.next + entries.length as LogIndex;
   peer.inflight.add(peer.next - 1 as LogIndex, entriesBytes(entries));
@@ -56,14 +56,21 @@ function sendEntries(core: Core, peer: Progress): void {
 }
 
 function sendProbe(core: Core, peer: Progress): void {
+  // What a follower may have no room for is offered again as small as it gets.
+  const isRepeated = peer.probedFrom === peer.next;
+  const entries = entriesFrom(core, peer.next, isRepeated ? 1 : core.limits.appendEntriesMax);
   peer.probeSent = true;
   peer.sentTick = core.ticks;
-  sendAppend(core, peer, peer.next - 1 as LogIndex, entriesFrom(core, peer.next));
+  if (entries.length > 0) {
+    peer.probedFrom = peer.next;
+    peer.probedTick = core.ticks;
+  }
+  sendAppend(core, peer, peer.next - 1 as LogIndex, entries);
 }
 
-function entriesFrom(core: Core, from: LogIndex): readonly Entry[] {
-  const { appendBytesMax, appendEntriesMax } = core.limits;
-  const to = Math.min(core.log.lastIndex, from + appendEntriesMax - 1) as LogIndex;
+function entriesFrom(core: Core, from: LogIndex, entriesMax: number): readonly Entry[] {
+  const { appendBytesMax } = core.limits;
+  const to = Math.min(core.log.lastIndex, from + entriesMax - 1) as LogIndex;
   return core.log.slice(from, to, appendBytesMax);
 }
 
