@@ -35,6 +35,8 @@ export class Acquaintances {
   readonly #remember: (known: ReadonlyMap<NodeId, KnownPeer>) => Promise<void>;
   readonly #onNewer: (peer: NodeId, boot: number) => void;
   #peers: ReadonlyMap<NodeId, Peer> = new Map();
+  /** See {@linkcode setPeers}. */
+  #asOf = 0;
   /** Counts the changes to what is to be durable, and says how far it is. */
   #changes = 0;
   #durable = 0;
@@ -88,16 +90,23 @@ export class Acquaintances {
 
   /**
    * Others are the peers now. Forgets who is none any more unless `isKept`, and who was added anew: it may
-   * come on other data. Gives the latter.
+   * come on other data. Gives the latter. A configuration from before a member was added does not show
+   * that it left: a truncation or the loss of a log brings such ones back. So members that were added at or
+   * after the log index `asOf` are not forgotten, and a lower `since` than is remembered changes nothing.
    */
-  setPeers(peers: ReadonlyMap<NodeId, Peer>, isKept: (peer: NodeId) => boolean): NodeId[] {
+  setPeers(
+    peers: ReadonlyMap<NodeId, Peer>,
+    isKept: (peer: NodeId) => boolean,
+    asOf = Infinity,
+  ): NodeId[] {
     const changes = this.#changes;
     const anew: NodeId[] = [];
     this.#peers = peers;
+    this.#asOf = asOf;
     for (const [id, { since, ...life }] of this.#known) {
       const peer = peers.get(id);
       if (peer === undefined) {
-        if (!isKept(id)) this.#drop(id, since);
+        if (!isKept(id)) this.forget(id);
       } else if (peer.since !== undefined && since === null) {
         this.#known.set(id, { ...life, since: peer.since });
         this.#changes++;
@@ -111,9 +120,10 @@ export class Acquaintances {
     return anew;
   }
 
-  /** Forgets who is no peer and has gone. */
+  /** Forgets who is no peer and has gone, unless it may be a member all the same. */
   forget(peer: NodeId): void {
-    this.#drop(peer, this.#known.get(peer)?.since ?? null);
+    const since = this.#known.get(peer)?.since ?? null;
+    if (since === null || since < this.#asOf) this.#drop(peer, since);
   }
 
   #drop(peer: NodeId, since: number | null): void {

@@ -238,14 +238,15 @@ class MemoryTransport implements Transport {
     return Promise.resolve();
   }
 
-  setPeers(peers: ReadonlyMap<NodeId, Peer>): void {
+  setPeers(peers: ReadonlyMap<NodeId, Peer>, asOf?: number): void {
     if (this.#closed) return;
     const wanted = new Map(peers);
     wanted.delete(this.self);
     this.#peers = wanted;
     if (this.listening) this.#network.greet(this);
     const strangers = this.#acceptUnknown();
-    const anew = this.#acquaintances.setPeers(wanted, (peer) => strangers && this.#heard.has(peer));
+    const isKept = (peer: NodeId) => strangers && this.#heard.has(peer);
+    const anew = this.#acquaintances.setPeers(wanted, isKept, asOf);
     for (const peer of this.#heard.keys()) {
       if (anew.includes(peer) || !wanted.has(peer) && !strangers) this.#heard.delete(peer);
     }

@@ -129,7 +129,7 @@ class PeerTcp implements TcpTransport, IncomingOwner {
     this.#dialAll();
   }
 
-  setPeers(peers: ReadonlyMap<NodeId, Peer>): void {
+  setPeers(peers: ReadonlyMap<NodeId, Peer>, asOf?: number): void {
     if (this.#closed) return;
     const wanted = new Map(peers);
     wanted.delete(this.self);
@@ -147,7 +147,8 @@ class PeerTcp implements TcpTransport, IncomingOwner {
       this.#incoming.delete(peer);
       incoming.close("removed");
     }
-    const anew = this.#context.acquaintances.setPeers(wanted, (peer) => this.#incoming.has(peer));
+    const isKept = (peer: NodeId) => this.#incoming.has(peer);
+    const anew = this.#context.acquaintances.setPeers(wanted, isKept, asOf);
     for (const peer of anew) {
       this.#incoming.get(peer)?.close("removed");
       this.#incoming.delete(peer);

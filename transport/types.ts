@@ -17,7 +17,8 @@ export interface PeerAddress {
 export interface Peer extends PeerAddress {
   /**
    * The log index of the configuration that added it, 0 for a founder; none if it is no member. Under a
-   * higher one than before it is another node of the same name, that may come on other data.
+   * higher one than before it is another node of the same name, that may come on other data. A lower one
+   * comes from an older configuration, and changes nothing.
    */
   readonly since?: number;
 }
@@ -74,9 +75,10 @@ export interface Transport {
   /**
    * Replaces the set of peers, at any time; connections to and from those no longer in it are closed.
    * One that is added again later may come on new data, under any boot number. What was remembered of
-   * others than these, before the start too, is forgotten with the first call.
+   * others than these, before the start too, is forgotten, unless they became members at or after the log
+   * index `asOf` (all are forgotten if there is none): then these peers do not prove that they left.
    */
-  setPeers(peers: ReadonlyMap<NodeId, Peer>): void;
+  setPeers(peers: ReadonlyMap<NodeId, Peer>, asOf?: number): void;
   /**
    * Queues one message. Never throws, never blocks. True if it was taken, which promises nothing;
    * false if it was dropped at once.

@@ -20,6 +20,7 @@ import {
 import {
   adoptsAsMember,
   forgetsOnlyLeavers,
+  neverForgetsByGoingBack,
   refusesOtherData,
   remembersOverRestarts,
   trustsReadded,
@@ -58,6 +59,7 @@ export function transportContract(name: string, makePlace: () => Place): void {
     "forgets who is no peer any more, and nobody before it knows its peers",
     forgetsOnlyLeavers,
   );
+  check("forgets nobody because an older set of peers came back", neverForgetsByGoingBack);
   check("takes peers in and lets them go while it runs", changesPeers);
   check("tells a node that was removed that it is no peer any more", tellsRemoved);
   check("hears an unknown node only if told to, and cannot answer it", hearsStrangers);

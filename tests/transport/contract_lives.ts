@@ -160,3 +160,29 @@ export const forgetsOnlyLeavers: Body = async (place) => {
   await connect(place, a.transport, again.transport);
   assert(a.transport.send(N2, GROUP, ping(1)));
 };
+
+/** What a truncation or a lost log brings back does not make anybody another one. */
+export const neverForgetsByGoingBack: Body = async (place) => {
+  const memory = new Memory();
+  const logs = [new EventLog(), new EventLog()] as const;
+  let a = await open(place, N1, memory.options);
+  const b = await open(place, N2);
+  acquaint(place, a.transport, b.transport, 9);
+  await talk(a, b);
+  const before = memory.known;
+  // An older configuration has it as an earlier member, or not at all, and a restart does not help.
+  acquaint(place, a.transport, b.transport, 3);
+  a.transport.setPeers(new Map(), 9);
+  await a.transport.close();
+  a = await open(place, N1, { ...memory.options, onEvent: logs[0].record });
+  a.transport.setPeers(new Map(), 0);
+  await b.transport.close();
+  place.wipe(N2);
+  const wiped = await open(place, N2, { onEvent: logs[1].record });
+  acquaint(place, a.transport, wiped.transport, 3);
+  await refused(a, wiped, logs, "other-data");
+  assertEquals(memory.known, before);
+  // A later one that lacks it shows that it has left.
+  a.transport.setPeers(new Map(), 10);
+  await until("it is forgotten", () => memory.known.size === 0);
+};
