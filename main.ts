@@ -24,7 +24,7 @@ import {
   type Configuration,
   GROUP_DEFAULT,
   InvariantError,
-  type MemberAddress,
+  type NodeAddress,
   nodeId,
 } from "./raft/types.ts";
 import { createApp } from "./routes/app.ts";
@@ -55,7 +55,7 @@ function start(config: NodeConfig, { clusterId, founders, seeds }: Start): Node 
   return startNode({
     id,
     clusterId,
-    founders: founders.map(memberAddress),
+    founders: founders.map(nodeAddress),
     seeds: seeds.map((seed) => ({ ...seed, id: nodeId(seed.id) })),
     env,
     openLog: () =>
@@ -126,7 +126,7 @@ class MembersNote {
   }
 }
 
-function memberAddress(peer: Peer): MemberAddress {
+function nodeAddress(peer: Peer): NodeAddress {
   return { id: nodeId(peer.id), url: peer.url, peer: hostAndPort(peer.peerHost, peer.peerPort) };
 }
 

@@ -14,7 +14,7 @@ import { membersOf } from "./admin_types.ts";
 import { LEADERLESS_MS, REMOVED_PEER_MS, STRANGERS_MAX } from "./limits_replica.ts";
 import type { MemberStatus } from "./service.ts";
 import type { Env, Timer } from "./types.ts";
-import type { Configuration, MemberAddress, NodeId } from "../raft/types.ts";
+import type { Configuration, NodeAddress, NodeId } from "../raft/types.ts";
 import { isMember, members } from "../raft/quorum.ts";
 import type { Peer, PeerAddress } from "../transport/types.ts";
 
@@ -24,8 +24,9 @@ export interface MembershipOptions {
   /** What the log has no other configuration before. */
   readonly founding: Configuration;
   /** Who can be asked to let this node in, as far as it was known at the start. */
-  readonly seeds: readonly MemberAddress[];
-  readonly setPeers: (peers: ReadonlyMap<NodeId, Peer>) => void;
+  readonly seeds: readonly NodeAddress[];
+  /** For the transport's method of that name. */
+  readonly setPeers: (peers: ReadonlyMap<NodeId, Peer>, asOf: number) => void;
   /** Whether this node must not lead: all members take it for a stranger, or one for a node without its data. */
   readonly onOutcast: (outcast: boolean) => void;
 }
@@ -33,17 +34,16 @@ export interface MembershipOptions {
 export class Membership {
   readonly #options: MembershipOptions;
   #configuration: Configuration;
-  #seeds: readonly MemberAddress[];
+  #seeds: readonly NodeAddress[];
   /** Who left the configuration lately, with the timer that ends their grace. */
-  readonly #removed = new Map<NodeId, { address: PeerAddress; timer: Timer }>();
+  readonly #removed = new Map<NodeId, { peer: Peer; timer: Timer }>();
   /** Why a member refused this node since it was last welcome there. */
   readonly #refusedBy = new Map<NodeId, "unknown-sender" | "other-data">();
-  /** The log index of the configuration that added a member, 0 if that was before what is known. */
-  readonly #since = new Map<NodeId, number>();
+  /** The log index of the configuration in effect if it is committed, and 0 before it is. */
+  #settledIndex = 0;
   /** Who was heard while no leader was known, and is no member as far as this node knows. */
   readonly #strangers = new Map<NodeId, PeerAddress>();
   #leaderlessMs: number | null;
-  #isFirst = true;
   #wasMember: boolean;
   #outcast = false;
 
@@ -87,25 +87,20 @@ export class Membership {
       : "this node is not a member of the cluster yet";
   }
 
-  /** Another configuration is in effect: the one at `index` of the log. */
-  adopt(configuration: Configuration, index: number): void {
-    const former = this.#configuration;
-    const before = addressesOf(former);
+  /** Another configuration is in effect, the one at `index` of the log, or that one is committed now. */
+  adopt(configuration: Configuration, index: number, committed: boolean): void {
+    const before = peersOf(this.#configuration);
     this.#configuration = configuration;
+    this.#settledIndex = committed ? index : 0;
     if (isMember(configuration, this.#options.self)) this.#wasMember = true;
-    const now = addressesOf(configuration);
-    for (const [id, address] of before) {
-      if (!now.has(id) && id !== this.#options.self) this.#linger(id, address);
+    const now = peersOf(configuration);
+    for (const [id, peer] of before) {
+      if (!now.has(id) && id !== this.#options.self) this.#linger(id, peer);
     }
     for (const id of now.keys()) {
       this.#forget(id);
       this.#strangers.delete(id);
-      // What stood before the first one is not known. A voter that is a learner now has been away.
-      const isBack = former.voters.includes(id) && configuration.learners.includes(id);
-      if (this.#isFirst) this.#since.set(id, this.#since.get(id) ?? 0);
-      else if (!before.has(id) || isBack) this.#since.set(id, index);
     }
-    this.#isFirst = false;
     for (const id of this.#refusedBy.keys()) if (!now.has(id)) this.#refusedBy.delete(id);
     this.apply();
     this.#judge();
@@ -115,19 +110,17 @@ export class Membership {
   apply(): void {
     const { self, setPeers } = this.#options;
     const peers = new Map<NodeId, Peer>(this.#strangers);
-    const add = (id: NodeId, address: PeerAddress) =>
-      void peers.set(id, { ...address, since: this.#since.get(id) ?? 0 });
-    for (const [id, address] of addressesOf(this.#configuration)) add(id, address);
-    for (const [id, { address }] of this.#removed) add(id, address);
+    for (const [id, peer] of peersOf(this.#configuration)) peers.set(id, peer);
+    for (const [id, { peer }] of this.#removed) peers.set(id, peer);
     if (!isMember(this.#configuration, self)) {
       for (const { id, peer } of this.#seeds) if (!peers.has(id)) peers.set(id, peerAddress(peer));
     }
     peers.delete(self);
-    setPeers(peers);
+    setPeers(peers, this.#settledIndex);
   }
 
   /** The members are others by now, as somebody says who is one: matters while this node is none. */
-  reseed(seeds: readonly MemberAddress[]): void {
+  reseed(seeds: readonly NodeAddress[]): void {
     this.#seeds = seeds;
     this.apply();
   }
@@ -171,14 +164,13 @@ export class Membership {
   }
 
   /** Keeps talking to who was removed, so that it hears of it. */
-  #linger(id: NodeId, address: PeerAddress): void {
+  #linger(id: NodeId, peer: Peer): void {
     this.#forget(id);
     const timer = this.#options.env.setTimer(() => {
       this.#removed.delete(id);
-      this.#since.delete(id);
       this.apply();
     }, REMOVED_PEER_MS);
-    this.#removed.set(id, { address, timer });
+    this.#removed.set(id, { peer, timer });
   }
 
   #forget(id: NodeId): void {
@@ -205,8 +197,8 @@ export class Membership {
   }
 }
 
-function addressesOf(configuration: Configuration): Map<NodeId, PeerAddress> {
-  return new Map(configuration.addresses.map(({ id, peer }) => [id, peerAddress(peer)]));
+function peersOf({ addresses }: Configuration): Map<NodeId, Peer> {
+  return new Map(addresses.map(({ id, peer, since }) => [id, { ...peerAddress(peer), since }]));
 }
 
 /** Of `host:port`, where an IPv6 host stands in brackets. */

@@ -28,7 +28,8 @@ import {
   type Configuration,
   GROUP_DEFAULT,
   InvariantError,
-  type MemberAddress,
+  logIndex,
+  type NodeAddress,
   type NodeId,
 } from "../raft/types.ts";
 import {
@@ -65,9 +66,9 @@ export interface NodeOptions {
   readonly id: NodeId;
   readonly clusterId: string;
   /** The first voters of a new cluster, the same at all of them; empty for a node that joins one. */
-  readonly founders: readonly MemberAddress[];
+  readonly founders: readonly NodeAddress[];
   /** Who else to talk to while this node is no member: those who can let it in. */
-  readonly seeds?: readonly MemberAddress[];
+  readonly seeds?: readonly NodeAddress[];
   readonly env: Env;
   readonly openLog: () => LogStore;
   /** When to take snapshots, in place of SNAPSHOT_LIMITS (limits_replica.ts). */
@@ -100,7 +101,7 @@ export interface Node {
   /** Resolves when the node has ended by itself (fenced, corrupt log…), with the cause. */
   readonly ended: Promise<unknown>;
   /** Replaces the seeds: while this node is no member yet, others may have come and gone. */
-  reseed(seeds: readonly MemberAddress[]): void;
+  reseed(seeds: readonly NodeAddress[]): void;
   /**
    * The first step of a clean end: the node says that it is not ready, and hands leadership over if it
    * leads. It goes on taking requests, so that nobody who is still connected meets a refusal. Resolves
@@ -161,7 +162,7 @@ class RunningNode implements Node {
       env,
       founding,
       seeds,
-      setPeers: (peers) => this.#transport?.setPeers(peers),
+      setPeers: (peers, asOf) => this.#transport?.setPeers(peers, asOf),
       onOutcast: (outcast) => this.#tellReplica({ type: "outcast", outcast }),
     });
     const { behavior, view } = createReplica({
@@ -231,8 +232,8 @@ class RunningNode implements Node {
     if (event.type === "opened") {
       this.#opened = event;
     } else if (event.type === "configuration") {
-      this.#membership.adopt(event.configuration, event.index);
-      // Its turn comes when all that the log holds were told: who is no peer then, is forgotten.
+      this.#membership.adopt(event.configuration, event.index, event.committed);
+      // Its turn comes when all that the log holds were told: who is no peer then, may be forgotten.
       const found = this.#opened;
       this.#opened = null;
       if (found !== null) this.#supervisor.tell({ type: "opened", found }, { lane: "control" });
@@ -314,7 +315,7 @@ class RunningNode implements Node {
     this.#options.onEvent?.(event);
   }
 
-  reseed(seeds: readonly MemberAddress[]): void {
+  reseed(seeds: readonly NodeAddress[]): void {
     this.#membership.reseed(seeds);
   }
 
@@ -346,13 +347,13 @@ class RunningNode implements Node {
   }
 }
 
-function foundingConfiguration(founders: readonly MemberAddress[]): Configuration {
+function foundingConfiguration(founders: readonly NodeAddress[]): Configuration {
   return {
     voters: founders.map(({ id }) => id),
     votersOutgoing: [],
     learners: [],
     promoting: [],
-    addresses: founders.map(({ id, url, peer }) => ({ id, url, peer })),
+    addresses: founders.map(({ id, url, peer }) => ({ id, url, peer, since: logIndex(0) })),
   };
 }
 

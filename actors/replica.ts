@@ -76,7 +76,8 @@ export function createReplica(
 async function start(state: State): Promise<void> {
   const { options, ctx, core } = state;
   for (const { index, configuration } of core.configurations) {
-    options.onEvent({ type: "configuration", configuration, index });
+    const committed = index <= core.commitIndex;
+    options.onEvent({ type: "configuration", configuration, index, committed });
   }
   perform(state, recovered(core));
   await applyRecovered(state, () => breathe(ctx));

@@ -83,11 +83,15 @@ export type ReplicaEvent =
     readonly leader: NodeId | null;
   }
   | { readonly type: "repaired" }
-  /** Another configuration is in effect. At the start all that the log holds are told, in their order. */
+  /**
+   * Another configuration is in effect, or that one is committed. At the start all that the log holds are
+   * told, in their order: a node that was removed is to know it.
+   */
   | {
     readonly type: "configuration";
     readonly configuration: Configuration;
     readonly index: LogIndex;
+    readonly committed: boolean;
   }
   /** A snapshot of the own state is current, and the log now begins behind `baseIndex`. */
   | {

@@ -152,8 +152,9 @@ async function writeSnapshots(
   goesOn: () => boolean,
 ): Promise<void> {
   const chunk = crypto.getRandomValues(new Uint8Array(SNAPSHOT_CHUNK_BYTES_MAX));
-  const address = { id: nodeId("n1"), url: "http://127.0.0.1:8000", peer: "127.0.0.1:9000" };
-  const configuration = configurationOf([address.id], { addresses: [address] });
+  const [id, since] = [nodeId("n1"), logIndex(0)];
+  const address = { id, url: "http://127.0.0.1:8000", peer: "127.0.0.1:9000", since };
+  const configuration = configurationOf([id], { addresses: [address] });
   while (goesOn()) {
     const at = logIndex(index());
     const meta = { index: at, term: term(1), timeMs: 0, configuration };

@@ -110,7 +110,7 @@ export function followLog(
   entries: readonly Entry[],
 ): void {
   const { configurations } = core;
-  let told = latestConfiguration(core);
+  const before = latestConfiguration(core);
   if (truncateFrom !== null) {
     while (configurations.length > 1 && latestConfiguration(core).index >= truncateFrom) {
       configurations.pop();
@@ -119,12 +119,9 @@ export function followLog(
   for (const entry of entries) {
     if (entry.kind === EntryKind.Configuration) {
       configurations.push({ index: entry.index, configuration: decoded(entry) });
-      // Each of them: who was removed and added again by one batch must be seen to have gone.
-      takeEffect(core);
-      told = latestConfiguration(core);
     }
   }
-  if (latestConfiguration(core) !== told) takeEffect(core);
+  if (latestConfiguration(core) !== before) takeEffect(core);
 }
 
 /** The log was cut off up to `baseIndex`: what stood before the latest one there is of no use any more. */

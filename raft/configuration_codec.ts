@@ -4,15 +4,22 @@
  *
  * It is: u8 version, then the lists of voters, outgoing voters, learners, promotions and addresses, each
  * a u16 count and its members; big-endian, no padding. An id is u8 length and ASCII; a promotion is an
- * id and the id that it replaces (length 0 for none); an address is an id, then url and peer, each u16
- * length and UTF-8. Each configuration has exactly one encoding, and anything else is refused.
+ * id and the id that it replaces (length 0 for none); an address is an id, u48 since, then url and peer,
+ * each u16 length and UTF-8. Each configuration has exactly one encoding, and anything else is refused.
  *
  * @module
  */
-import type { Configuration, MemberAddress, NodeId, Promotion } from "./types.ts";
+import {
+  type Configuration,
+  type LogIndex,
+  type MemberAddress,
+  type NodeId,
+  NUMBER_MAX,
+  type Promotion,
+} from "./types.ts";
 
 /** Raised when the form changes. */
-const VERSION = 1;
+const VERSION = 2;
 const ID = /^[A-Za-z0-9._-]{1,64}$/;
 const COUNT_MAX = 2 ** 16 - 1;
 const TEXT_BYTES_MAX = 2 ** 16 - 1;
@@ -87,9 +94,11 @@ function distinct(ids: readonly NodeId[], role: string, what: string): ReadonlyS
   throw new RangeError(`Cannot ${what} configuration: a ${role} stands in it twice`);
 }
 
-function putNumber(bytes: number[], value: number, size: 1 | 2): void {
-  if (size === 2) bytes.push(value >>> 8);
-  bytes.push(value & 0xff);
+function putNumber(bytes: number[], value: number, size: 1 | 2 | 6): void {
+  // By division: 48 bits are too many for shifts.
+  for (let unit = 256 ** (size - 1); unit >= 1; unit /= 256) {
+    bytes.push(Math.floor(value / unit) % 256);
+  }
 }
 
 function putList<T>(
@@ -116,8 +125,12 @@ function putPromotion(bytes: number[], { id, replaces }: Promotion): void {
   else putId(bytes, replaces);
 }
 
-function putAddress(bytes: number[], { id, url, peer }: MemberAddress): void {
+function putAddress(bytes: number[], { id, since, url, peer }: MemberAddress): void {
   putId(bytes, id);
+  if (!Number.isInteger(since) || since < 0 || since > NUMBER_MAX) {
+    throw new RangeError(`Cannot encode configuration: ${id} is a member since ${since}`);
+  }
+  putNumber(bytes, since, 6);
   putText(bytes, url);
   putText(bytes, peer);
 }
@@ -146,9 +159,8 @@ function takeBytes(cursor: Cursor, size: number): Uint8Array {
   return bytes;
 }
 
-function takeNumber(cursor: Cursor, size: 1 | 2): number {
-  const bytes = takeBytes(cursor, size);
-  return size === 1 ? bytes[0] : bytes[0] * 256 + bytes[1];
+function takeNumber(cursor: Cursor, size: 1 | 2 | 6): number {
+  return takeBytes(cursor, size).reduce((value, byte) => value * 256 + byte, 0);
 }
 
 /** A list grows only with what is really there, whatever its count says. */
@@ -178,7 +190,9 @@ function takePromotion(cursor: Cursor): Promotion {
 }
 
 function takeAddress(cursor: Cursor): MemberAddress {
-  return { id: takeId(cursor), url: takeText(cursor), peer: takeText(cursor) };
+  const id = takeId(cursor);
+  const since = takeNumber(cursor, 6) as LogIndex;
+  return { id, since, url: takeText(cursor), peer: takeText(cursor) };
 }
 
 function takeText(cursor: Cursor): string {

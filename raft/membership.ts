@@ -24,6 +24,7 @@ import {
   type ChangeRefusal,
   type Configuration,
   EntryKind,
+  type LogIndex,
   type MembershipChange,
   type NodeId,
 } from "./types.ts";
@@ -35,8 +36,8 @@ export function changeMembership(core: Core, id: number, change: MembershipChang
     emit(core, { type: "change-result", id, result: { status: "refused", reason } });
     return;
   }
-  appendConfiguration(core, changed(core.configuration, change));
-  const index = core.log.lastIndex;
+  const index = core.log.lastIndex + 1 as LogIndex;
+  appendConfiguration(core, changed(core.configuration, change, index));
   emit(core, { type: "change-result", id, result: { status: "appended", index } });
 }
 
@@ -80,8 +81,12 @@ function refusalOf(core: Core, change: MembershipChange): ChangeRefusal | null {
   return isTaken ? "change-in-progress" : null;
 }
 
-/** The configuration after the first entry of a change. */
-function changed(configuration: Configuration, change: MembershipChange): Configuration {
+/** The configuration after the first entry of a change, which stands at `index`. */
+function changed(
+  configuration: Configuration,
+  change: MembershipChange,
+  index: LogIndex,
+): Configuration {
   if (change.type === "remove") {
     const { id } = change;
     if (configuration.learners.includes(id)) return withoutLearner(configuration, id);
@@ -93,7 +98,7 @@ function changed(configuration: Configuration, change: MembershipChange): Config
     ...configuration,
     learners: [...learners, member.id],
     promoting: voter ? [...promoting, { id: member.id, replaces }] : promoting,
-    addresses: [...addresses, member],
+    addresses: [...addresses, { ...member, since: index }],
   };
 }
 

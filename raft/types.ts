@@ -63,13 +63,22 @@ export interface HardState {
   readonly commit: LogIndex;
 }
 
-/** Where a member is reached. Carried in the configuration, never read by the core. */
-export interface MemberAddress {
+/** Where a node is reached, whether it is a member or not. */
+export interface NodeAddress {
   readonly id: NodeId;
   /** The HTTP address for clients: an origin. */
   readonly url: string;
   /** host:port for the other nodes. */
   readonly peer: string;
+}
+
+/** What the configuration says of a member beside its part in it. The core never sends to an address. */
+export interface MemberAddress extends NodeAddress {
+  /**
+   * The index of the entry that added it, 0 for a founder. Who left and came back has a higher one: under
+   * the same id it is another member, that need not remember anything.
+   */
+  readonly since: LogIndex;
 }
 
 /** A learner that becomes a voter as soon as it has caught up. */
@@ -117,7 +126,7 @@ export type MembershipChange =
   /** Adds a learner; if it is to be a voter, it becomes one once it has caught up. */
   | {
     readonly type: "add";
-    readonly member: MemberAddress;
+    readonly member: NodeAddress;
     readonly voter: boolean;
     /** A voter that leaves when the new one becomes a voter; null for none. */
     readonly replaces: NodeId | null;

@@ -17,7 +17,7 @@ import {
   type HardState,
   type LogIndex,
   logIndex,
-  type MemberAddress,
+  type NodeAddress,
   type NodeId,
   type SnapshotInfo,
   type Term,
@@ -125,7 +125,7 @@ export async function forceNewCluster(options: {
   readonly directory: string;
   readonly nodeId: NodeId;
   readonly clusterId: string;
-  readonly address: MemberAddress;
+  readonly address: NodeAddress;
   readonly group?: GroupId;
 }): Promise<ForcedCluster> {
   const { directory, nodeId, clusterId, address, group = GROUP_DEFAULT } = options;
@@ -184,17 +184,20 @@ function checkForcible(
   }
 }
 
-function soleVoter({ identity, state, log }: Data, address: MemberAddress): Entry {
+function soleVoter({ identity, state, log }: Data, address: NodeAddress): Entry {
+  const index = logIndex(state.end.lastIndex + 1);
+  const { id, url, peer } = address;
   const configuration: Configuration = {
     voters: [identity.nodeId as NodeId],
     votersOutgoing: [],
     learners: [],
     promoting: [],
-    addresses: [address],
+    // Not since when it was in the old cluster: in this one, on its new incarnation.
+    addresses: [{ id, url, peer, since: index }],
   };
   return {
     term: term(state.hardState.term + 1),
-    index: logIndex(state.end.lastIndex + 1),
+    index,
     timeMs: log.entries.at(-1)?.timeMs ?? log.snapshot?.info.meta.timeMs ?? 0,
     kind: EntryKind.Configuration,
     data: encodeConfiguration(configuration),

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type MemberAddress, nodeId } from "../../raft/types.ts";
+import { type NodeAddress, nodeId } from "../../raft/types.ts";
 import {
   type DataDescription,
   describeData,
@@ -116,7 +116,7 @@ function findTarget({ args }: Context): Target {
 }
 
 /** The node's own address: as told, or as its log or its last start had it. */
-function addressOf({ args }: Context, directory: string, found: DataDescription): MemberAddress {
+function addressOf({ args }: Context, directory: string, found: DataDescription): NodeAddress {
   const id = nodeId(found.identity.nodeId);
   const isSelf = (member: { readonly id: string }) => member.id === id;
   const known = found.configuration?.addresses.find(isSelf) ??
@@ -143,7 +143,7 @@ function settle(
   launched: DataDirectory | null,
   { directory, launched: path }: Target,
   clusterId: string,
-  { id, url, peer }: MemberAddress,
+  { id, url, peer }: NodeAddress,
 ): string {
   const basePort = launched?.shape?.basePort;
   if (launched !== null && basePort !== undefined) {

@@ -201,7 +201,8 @@ async function found(plan: Plan, path: string, header: BackupHeader): Promise<vo
 }
 
 function addressOf({ id, url, peerHost, peerPort }: Peer): MemberAddress {
-  return { id: nodeId(id), url, peer: hostAndPort(peerHost, peerPort) };
+  // A founder, though the log begins behind the backup.
+  return { id: nodeId(id), url, peer: hostAndPort(peerHost, peerPort), since: logIndex(0) };
 }
 
 function configurationOf(addresses: readonly MemberAddress[]): Configuration {

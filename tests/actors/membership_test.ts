@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { LEADERLESS_MS, REMOVED_PEER_MS, STRANGERS_MAX } from "../../actors/limits_replica.ts";
 import { Membership, peerAddress } from "../../actors/membership.ts";
 import { virtualEnv } from "../../actors/virtual_env.ts";
-import { type Configuration, type NodeId, nodeId } from "../../raft/types.ts";
+import { type Configuration, logIndex, type NodeId, nodeId } from "../../raft/types.ts";
 import { addressOf } from "./addresses.ts";
 
 interface Parts {
@@ -10,17 +10,19 @@ interface Parts {
   readonly outgoing?: readonly string[];
   readonly learners?: readonly string[];
   readonly promoting?: readonly string[];
+  /** Which entry added a member; a founder needs none. */
+  readonly since?: Readonly<Record<string, number>>;
 }
 
 function configuration(parts: Parts): Configuration {
-  const { voters = [], outgoing = [], learners = [], promoting = [] } = parts;
+  const { voters = [], outgoing = [], learners = [], promoting = [], since = {} } = parts;
   const all = [...new Set([...voters, ...outgoing, ...learners])];
   return {
     voters: voters.map(nodeId),
     votersOutgoing: outgoing.map(nodeId),
     learners: learners.map(nodeId),
     promoting: promoting.map((id) => ({ id: nodeId(id), replaces: null })),
-    addresses: all.map(addressOf),
+    addresses: all.map((id) => ({ ...addressOf(id), since: logIndex(since[id] ?? 0) })),
   };
 }
 
@@ -29,6 +31,7 @@ class Bench {
   readonly outcast: boolean[] = [];
   peers: string[] = [];
   since: Record<string, number | undefined> = {};
+  asOf = 0;
   index = 0;
   readonly membership: Membership;
 
@@ -38,7 +41,8 @@ class Bench {
       env: this.env,
       founding,
       seeds: seeds.map(addressOf),
-      setPeers: (peers) => {
+      setPeers: (peers, asOf) => {
+        this.asOf = asOf;
         this.peers = [...peers.keys()];
         this.since = Object.fromEntries([...peers].map(([id, peer]) => [id, peer.since]));
       },
@@ -48,8 +52,8 @@ class Bench {
   }
 
   /** Each configuration at an index of its own. */
-  adopt(parts: Parts): void {
-    this.membership.adopt(configuration(parts), ++this.index);
+  adopt(parts: Parts, committed = true): void {
+    this.membership.adopt(configuration(parts), ++this.index, committed);
   }
 }
 
@@ -120,7 +124,7 @@ Deno.test("Membership of a removed node says so, from the log", () => {
   bench.adopt({ voters: ["a", "b"] });
   assertEquals(bench.membership.notMember, "this node was removed from the cluster");
   // A truncation brings the old configuration back.
-  bench.membership.adopt(THREE, 1);
+  bench.membership.adopt(THREE, 0, true);
   assertEquals(bench.membership.notMember, null);
 });
 
@@ -148,27 +152,39 @@ Deno.test("Membership says that its data are others as soon as one says so, a se
   }
 });
 
-Deno.test("Membership tells since which configuration each peer is a member", () => {
+Deno.test("Membership tells of each peer which entry added it, as the configuration says", () => {
   const bench = new Bench("a", THREE, ["x"]);
-  // The first one is what the log begins with: how long its members are there is not known.
-  bench.adopt({ voters: ["a", "b", "d"] });
-  assertEquals(bench.since, { b: 0, d: 0, c: 0 });
-  bench.adopt({ voters: ["a", "d"] });
-  bench.adopt({ voters: ["a", "d"], learners: ["b"] });
-  assertEquals(bench.since, { d: 0, b: 3, c: 0 });
-  bench.adopt({ voters: ["a", "b", "d"] });
-  assertEquals(bench.since, { d: 0, b: 3, c: 0 });
-  // A snapshot led past its removal and return.
-  bench.adopt({ voters: ["a", "b"], learners: ["d"] });
-  assertEquals(bench.since, { b: 3, d: 5, c: 0 });
-  // A restart of the replica tells them all again.
-  for (const index of [1, 2, 3]) {
-    bench.index = index - 1;
-    bench.adopt(
-      index === 1 ? { voters: ["a", "b", "d"] } : { voters: ["a", "d"], learners: ["b"] },
-    );
-  }
-  assert(bench.since.b! <= 3);
+  assertEquals(bench.since, { b: 0, c: 0 });
+  // Whatever was seen before: a snapshot may have led past any number of changes.
+  bench.adopt({ voters: ["a", "b", "c"], since: { b: 7 } });
+  assertEquals(bench.since, { b: 7, c: 0 });
+  bench.adopt({ voters: ["a", "b"], since: { b: 7 } });
+  bench.adopt({ voters: ["a"], learners: ["d"], since: { d: 12 } });
+  // Those who left are talked to as what they were.
+  assertEquals(bench.since, { d: 12, c: 0, b: 7 });
+  bench.membership.adopt(THREE, 0, true);
+  assertEquals(bench.since, { b: 0, c: 0, d: 12 });
+});
+
+Deno.test("Membership of a node that is no member has no entry for its seeds and for strangers", () => {
+  const bench = new Bench("d", configuration({}), ["a"]);
+  bench.membership.heard(nodeId("s"), "s:1");
+  assertEquals(bench.since, { s: undefined, a: undefined });
+});
+
+Deno.test("Membership vouches for who is no peer only by a committed configuration", async () => {
+  const bench = new Bench("a", THREE);
+  assertEquals(bench.asOf, 0);
+  bench.index = 4;
+  bench.adopt({ voters: ["a", "b"] }, false);
+  await bench.env.advance(REMOVED_PEER_MS);
+  assertEquals([bench.peers, bench.asOf], [["b"], 0]);
+  bench.index = 4;
+  bench.adopt({ voters: ["a", "b"] });
+  assertEquals([bench.peers, bench.asOf], [["b"], 5]);
+  // A log that was lost leaves the founders', which says nothing of later members.
+  bench.membership.adopt(THREE, 0, true);
+  assertEquals(bench.asOf, 0);
 });
 
 Deno.test("Membership of a node without a leader hears strangers, and answers them until it knows who leads", async () => {

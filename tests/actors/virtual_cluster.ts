@@ -11,7 +11,7 @@ import { NodeEnv } from "./node_env.ts";
 import { encodeKey } from "../../kv/key_codec.ts";
 import type { AtomicWrite, EncodedKey, Mutation, Value } from "../../kv/types.ts";
 import { bytesValue, u64Of, u64Value } from "../../kv/value_codec.ts";
-import { type MemberAddress, nodeId } from "../../raft/types.ts";
+import { type NodeAddress, nodeId } from "../../raft/types.ts";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../../transport/memory.ts";
 import type { Transport } from "../../transport/types.ts";
@@ -38,7 +38,7 @@ export class VirtualCluster {
   readonly #transports = new Map<string, Transport>();
   readonly #crashed: Node[] = [];
   readonly #clocks = new Map<string, NodeEnv>();
-  readonly #founders: MemberAddress[];
+  readonly #founders: NodeAddress[];
   readonly #options: ClusterOptions;
   /** Who is started as a node that joins, though its name is a founder's. */
   readonly #joined = new Set<string>();

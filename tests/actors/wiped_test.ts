@@ -155,6 +155,46 @@ Deno.test("a node that hears of removal and return in one batch takes the return
   });
 });
 
+Deno.test("a node that a snapshot brought past removal and return takes the returned one for what it is", async () => {
+  for (let seed = 1; seed <= 3; seed++) {
+    await VirtualCluster.run(5, seed, async (cluster) => {
+      const [away, wiped] = cluster.ids.filter((id) =>
+        id !== cluster.service("n1").status().leader
+      );
+      await cluster.crash(away);
+      await cluster.crash(wiped);
+      const at = await cluster.leader();
+      await cluster.settle(cluster.service(at).removeMember(wiped));
+      cluster.join(wiped);
+      await add(cluster, at, wiped);
+      for (let n = 0; n < 20; n++) assertEquals(await cluster.put(at, `key ${n}`, ""), "applied");
+      await cluster.settle(cluster.service(at).takeSnapshot());
+      cluster.start(away);
+      const installs = (it: string) => it.includes(` ${away} snapshot-installed `);
+      await cluster.eventually("a snapshot brings it up", () => cluster.events.some(installs));
+      // A voter before and a voter after, for all that it saw; and whoever it refused is not ready.
+      await cluster.agreedHash();
+      await cluster.ready();
+      await elect(cluster, wiped, away);
+      await cluster.agreedHash();
+    }, { snapshots: { entriesMax: 1_000, tailEntries: 2, tailBytes: 100 } });
+  }
+});
+
+/** Of five nodes leaves three, of which only `needed` can lead, with the votes of both others. */
+async function elect(cluster: VirtualCluster, needed: string, voter: string): Promise<void> {
+  cluster.isolate(voter);
+  const rest = cluster.ids.filter((id) => id !== voter);
+  const leader = await cluster.leader(rest);
+  const other = rest.find((id) => id !== leader && id !== needed)!;
+  cluster.isolate(other);
+  assertEquals(await cluster.put(needed, "last", "only three have it"), "applied");
+  for (const id of rest) if (id !== other && id !== needed) await cluster.crash(id);
+  cluster.network.heal();
+  assertEquals(await cluster.leader(), needed);
+  assertEquals(await cluster.get(voter, "last"), "only three have it");
+}
+
 Deno.test("a node that returns after all the others were replaced finds those that lead now", async () => {
   for (let seed = 1; seed <= 3; seed++) {
     await VirtualCluster.run(3, seed, async (cluster) => {

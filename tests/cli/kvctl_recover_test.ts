@@ -7,7 +7,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DataDirectory, requireOurs } from "../../cli/cluster/data_directory.ts";
 import { readMembersFile } from "../../cli/members_file.ts";
 import { decodeConfiguration } from "../../raft/configuration_codec.ts";
-import { nodeId } from "../../raft/types.ts";
+import { logIndex, nodeId } from "../../raft/types.ts";
 import { kvctl, type Run } from "./fake_cluster.ts";
 import { exampleBackup, names, openAsNode, withDirectory } from "./offline.ts";
 
@@ -76,7 +76,7 @@ for (const how of ["with --node", "by the node's own directory"]) {
         votersOutgoing: [],
         learners: [],
         promoting: [],
-        addresses: [address],
+        addresses: [{ ...address, since: logIndex(done.index) }],
       });
       const noted = { clusterId: done.clusterId, joined: true, members: [address] };
       assertEquals(readMembersFile(`${data}/n1`), noted);

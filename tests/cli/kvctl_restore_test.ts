@@ -6,7 +6,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { requireOurs } from "../../cli/cluster/data_directory.ts";
 import { readMembersFile } from "../../cli/members_file.ts";
-import { nodeId } from "../../raft/types.ts";
+import { logIndex, nodeId } from "../../raft/types.ts";
 import { kvctl } from "./fake_cluster.ts";
 import { exampleBackup, names, openAsNode, withDirectory } from "./offline.ts";
 
@@ -64,7 +64,7 @@ Deno.test("kvctl restore founds a cluster that the launcher starts, with the bac
         votersOutgoing: [],
         learners: [],
         promoting: [],
-        addresses,
+        addresses: addresses.map((address) => ({ ...address, since: logIndex(0) })),
       });
     }
   });

@@ -11,26 +11,28 @@ import {
   encodeConfiguration,
   type Entry,
   EntryKind,
-  type MemberAddress,
   type MembershipChange,
+  type NodeAddress,
   type NodeId,
   type TransferRefusal,
 } from "../../raft/mod.ts";
 import { acknowledge, i, leadSettled, NOW_MS, only, persisted, start, t, take } from "./script.ts";
 
 /** Where a node of the scripted tests is reached. */
-export function address(id: NodeId): MemberAddress {
+export function address(id: NodeId): NodeAddress {
   return { id, url: `http://${id}:8001`, peer: `${id}:9001` };
 }
 
-/** Voters with their addresses, and what `others` says. */
+/** Voters with their addresses, and what `others` says; founders but those of whom `since` says else. */
 export function membersOf(
   voters: readonly NodeId[],
   others: Partial<Omit<Configuration, "voters">> = {},
+  since: Readonly<Record<NodeId, number>> = {},
 ): Configuration {
   const { votersOutgoing = [], learners = [] } = others;
   const all = new Set([...voters, ...votersOutgoing, ...learners]);
-  return configurationOf(voters, { addresses: [...all].map(address), ...others });
+  const addresses = [...all].map((id) => ({ ...address(id), since: i(since[id] ?? 0) }));
+  return configurationOf(voters, { addresses, ...others });
 }
 
 /** A leader of term 1 in that configuration, with a settled log of one no-op. */

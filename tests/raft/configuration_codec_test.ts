@@ -10,25 +10,28 @@ import {
   configurationOf,
   decodeConfiguration,
   encodeConfiguration,
+  type LogIndex,
+  type MemberAddress,
+  type NodeId,
 } from "../../raft/mod.ts";
-import { A, B, C, D } from "./script.ts";
+import { A, B, C, D, i } from "./script.ts";
 import { configurations } from "./snapshots.ts";
 
 const PINNED = configurationOf([A, D], {
   votersOutgoing: [A, B],
   learners: [C],
   promoting: [{ id: C, replaces: B }],
-  addresses: [{ id: A, url: "http://ä", peer: "a:1" }],
+  addresses: [{ id: A, url: "http://ä", peer: "a:1", since: i(0x010203040506) }],
 });
 
 /** Of PINNED, list by list. */
 const PINNED_HEX = [
-  "01",
+  "02",
   "0002" + "0161" + "0164",
   "0002" + "0161" + "0162",
   "0001" + "0163",
   "0001" + "0163" + "0162",
-  "0001" + "0161" + "0009" + "687474703a2f2fc3a4" + "0003" + "613a31",
+  "0001" + "0161" + "010203040506" + "0009" + "687474703a2f2fc3a4" + "0003" + "613a31",
 ].join("");
 
 Deno.test("configuration codec: what is decoded is what was encoded, from any place in memory", () => {
@@ -45,11 +48,11 @@ Deno.test("configuration codec: what is decoded is what was encoded, from any pl
   );
 });
 
-Deno.test("configuration codec: the form of version 1 stays what it is", () => {
+Deno.test("configuration codec: the form of version 2 stays what it is", () => {
   assertEquals(encodeConfiguration(PINNED).toHex(), PINNED_HEX);
   assertEquals(decodeConfiguration(Uint8Array.fromHex(PINNED_HEX)), PINNED);
   const nobody = configurationOf([]);
-  assertEquals(encodeConfiguration(nobody).toHex(), "01" + "0000".repeat(5));
+  assertEquals(encodeConfiguration(nobody).toHex(), "02" + "0000".repeat(5));
   assertEquals(decodeConfiguration(encodeConfiguration(nobody)), nobody);
 });
 
@@ -63,9 +66,11 @@ Deno.test("decodeConfiguration() refuses whatever is cut short, too long or of a
     RangeError,
     "1 bytes left",
   );
-  const later = encoded.slice();
-  later[0] = 2;
-  assertThrows(() => decodeConfiguration(later), RangeError, "version 2");
+  for (const version of [1, 3]) {
+    const other = encoded.slice();
+    other[0] = version;
+    assertThrows(() => decodeConfiguration(other), RangeError, `version ${version}`);
+  }
 });
 
 Deno.test("decodeConfiguration() throws nothing but RangeError, and takes only what it would write", () => {
@@ -89,6 +94,10 @@ Deno.test("decodeConfiguration() throws nothing but RangeError, and takes only w
   assert(taken > 100, `only ${taken} of the mutated were taken`);
 });
 
+function addressOf(id: NodeId, others: Partial<MemberAddress> = {}): MemberAddress {
+  return { id, url: "", peer: "", since: i(0), ...others };
+}
+
 const UNSOUND: [string, Configuration][] = [
   ["a voter twice", configurationOf([A, A])],
   ["an outgoing voter twice", configurationOf([A], { votersOutgoing: [B, B] })],
@@ -107,21 +116,25 @@ const UNSOUND: [string, Configuration][] = [
     "a promotion in place of no voter",
     configurationOf([A], { learners: [B], promoting: [{ id: B, replaces: C }] }),
   ],
-  ["a stranger's address", configurationOf([A], { addresses: [{ id: B, url: "", peer: "" }] })],
+  ["a stranger's address", configurationOf([A], { addresses: [addressOf(B)] })],
   [
     "an address twice",
     configurationOf([A], {
-      addresses: [{ id: A, url: "x", peer: "x" }, { id: A, url: "y", peer: "y" }],
+      addresses: [addressOf(A, { url: "x" }), addressOf(A, { url: "y" })],
     }),
   ],
   ["outgoing voters alone", configurationOf([], { votersOutgoing: [A] })],
   ["a bad id", configurationOf(["a b" as typeof A])],
   ["an empty id", configurationOf(["" as typeof A])],
-  ["a lone surrogate", configurationOf([A], { addresses: [{ id: A, url: "\ud800", peer: "" }] })],
+  ["a lone surrogate", configurationOf([A], { addresses: [addressOf(A, { url: "\ud800" })] })],
   [
     "an endless address",
-    configurationOf([A], { addresses: [{ id: A, url: "x".repeat(2 ** 16), peer: "" }] }),
+    configurationOf([A], { addresses: [addressOf(A, { url: "x".repeat(2 ** 16) })] }),
   ],
+  ...[-1, 1.5, 2 ** 48, NaN].map((since): [string, Configuration] => [
+    `a member since entry ${since}`,
+    configurationOf([A], { addresses: [addressOf(A, { since: since as LogIndex })] }),
+  ]),
 ];
 
 for (const [what, configuration] of UNSOUND) {
@@ -133,11 +146,12 @@ for (const [what, configuration] of UNSOUND) {
 Deno.test("decodeConfiguration() refuses what contradicts itself, bad ids and bad UTF-8", () => {
   for (
     const hex of [
-      "01" + "0002" + "01610161" + "0000".repeat(4),
-      "01" + "0001" + "0161" + "0000" + "0001" + "0161" + "0000".repeat(2),
-      "01" + "0001" + "00" + "0000".repeat(4),
-      "01" + "0001" + "0120" + "0000".repeat(4),
-      "01" + "0001" + "0161" + "0000".repeat(3) + "0001" + "0161" + "0001" + "ff" + "0000",
+      "02" + "0002" + "01610161" + "0000".repeat(4),
+      "02" + "0001" + "0161" + "0000" + "0001" + "0161" + "0000".repeat(2),
+      "02" + "0001" + "00" + "0000".repeat(4),
+      "02" + "0001" + "0120" + "0000".repeat(4),
+      "02" + "0001" + "0161" + "0000".repeat(3) + "0001" + "0161" + "000000000000" + "0001" + "ff" +
+      "0000",
     ]
   ) {
     assertThrows(() => decodeConfiguration(Uint8Array.fromHex(hex)), RangeError, "Cannot decode");

@@ -9,9 +9,11 @@ import {
   type ChangeRefusal,
   configurationOf,
   createCore,
+  decodeConfiguration,
   type Effect,
   InvariantError,
   type MembershipChange,
+  snapshotMeta,
 } from "../../raft/mod.ts";
 import {
   add,
@@ -55,7 +57,7 @@ function refusal(reason: ChangeRefusal): Effect[] {
 
 Deno.test("step() adds a learner in one entry, which takes effect at once (6, thesis 4.2.1)", () => {
   const core = leaderOf(THREE);
-  const grown = membersOf([A, B, C], { learners: [D] });
+  const grown = membersOf([A, B, C], { learners: [D] }, { [D]: 2 });
   const entry = { ...configurationEntry(grown, 2, 1), timeMs: 1_000 };
   const effects = change(core, add(D), 7);
   assertEquals(effects.filter(({ type }) => type !== "send"), [
@@ -147,7 +149,7 @@ Deno.test("step() takes C_old,new for what it is only while it is in the log: a 
       entries: [configurationEntry(joint, 2, 1), configurationEntry(shrunk, 3, 1)],
     }),
   );
-  assertEquals(configurationsIn(adopted), [[joint, 2, false], [shrunk, 3, false]]);
+  assertEquals(configurationsIn(adopted), [[shrunk, 3, false]]);
   const back = (prevIndex: number, inTerm: number) =>
     hear(
       core,
@@ -162,6 +164,57 @@ Deno.test("step() takes C_old,new for what it is only while it is in the log: a 
   assertEquals(configurationsIn(back(2, 2)), [[joint, 2, false]]);
   assertEquals(configurationsIn(back(1, 3)), [[THREE, 0, true]]);
   assertEquals(core.configuration, THREE);
+});
+
+Deno.test("step() says of a member which entry added it, and of one that came back that it is another", () => {
+  const core = leaderOf(membersOf([A, B, C, D]));
+  change(core, remove(D));
+  for (let n = 0; n < 2; n++) replicate(core, B, C);
+  change(core, add(D));
+  const back = membersOf([A, B, C], { learners: [D] }, { [D]: 4 });
+  assertEquals(configurationsIn(replicate(core, B, C)), [[back, 4, true]]);
+  // Others come and go beside it, and nothing changes for it.
+  change(core, remove(B));
+  for (let n = 0; n < 2; n++) replicate(core, B, C);
+  change(core, add(E, true));
+  const promoting = [{ id: E, replaces: null }];
+  const both = membersOf([A, C], { learners: [D, E], promoting }, { [D]: 4, [E]: 7 });
+  assertEquals(configurationsIn(replicate(core, C)), [[both, 7, true]]);
+  // So it is in the log, and in a snapshot.
+  assertEquals(decodeConfiguration(core.log.entry(i(7)).data), both);
+  assertEquals(snapshotMeta(core, i(7)).configuration, both);
+});
+
+Deno.test("step() ignores what an operator's request says of when the member was added", () => {
+  const core = leaderOf(THREE);
+  const member = { ...address(D), since: i(99) };
+  change(core, { type: "add", member, voter: false, replaces: null });
+  assertEquals(core.configuration, membersOf([A, B, C], { learners: [D] }, { [D]: 2 }));
+});
+
+Deno.test("step() goes back with a truncated return to when the member was added before", () => {
+  const core = start({ log: [1], configuration: THREE });
+  const joint = membersOf([A, B], { votersOutgoing: [A, B, C] });
+  const returned = membersOf([A, B], { learners: [C] }, { [C]: 4 });
+  const request = appendRequest({
+    term: t(1),
+    prevIndex: i(1),
+    prevTerm: t(1),
+    entries: [
+      configurationEntry(joint, 2, 1),
+      configurationEntry(membersOf([A, B]), 3, 1),
+      configurationEntry(returned, 4, 1),
+    ],
+  });
+  // Of one batch the last one is told: it says that C was away.
+  assertEquals(configurationsIn(hear(core, B, request)), [[returned, 4, false]]);
+  const other = appendRequest({
+    term: t(2),
+    prevIndex: i(1),
+    prevTerm: t(1),
+    entries: entriesOf([2], 2),
+  });
+  assertEquals(configurationsIn(hear(core, C, other)), [[THREE, 0, true]]);
 });
 
 Deno.test("step() tells a follower's shell when a configuration is committed, once", () => {

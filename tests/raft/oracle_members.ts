@@ -82,6 +82,10 @@ export class MembersOracle {
       ? before.votersOutgoing.length === 0 && `${votersOutgoing}` === `${before.voters}`
       : `${voters}` === `${before.voters}`;
     if (!follows) return `One change at a time: ${index}`;
+    for (const { id, since } of configuration.addresses) {
+      const added = before.addresses.find((each) => each.id === id)?.since ?? index;
+      if (since !== added) return `Who was added at ${added} stays that one: ${id}, not ${since}`;
+    }
     if (core.role !== "leader" || index <= core.commitIndex) return null;
     if (configuration.learners.length > before.learners.length) this.#marks.added++;
     if (isJoint && voters.some((id) => !votersOutgoing.includes(id))) this.#marks.promoted++;

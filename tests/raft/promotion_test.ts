@@ -57,13 +57,15 @@ function voters({ voters, votersOutgoing }: Configuration) {
 
 Deno.test("step() makes a learner that has caught up a voter, through a joint configuration", () => {
   const core = promoting();
+  const since = { [D]: 2 };
   const learner = membersOf([A, B, C], {
     learners: [D],
     promoting: [{ id: D, replaces: null }],
-  });
+  }, since);
   assertEquals(core.configuration, learner);
-  const joint = membersOf([A, B, C, D], { votersOutgoing: [A, B, C] });
-  const after = membersOf([A, B, C, D]);
+  // It is the same member on all the way.
+  const joint = membersOf([A, B, C, D], { votersOutgoing: [A, B, C] }, since);
+  const after = membersOf([A, B, C, D], {}, since);
   assertEquals(configurationsIn(acknowledge(core, D)), [[joint, 3, false]]);
   assertEquals(configurationsIn(replicate(core, B, C)), [[joint, 3, true], [after, 4, false]]);
   // Three of four now.
@@ -80,7 +82,7 @@ Deno.test("step() lets the replaced voter go in the step that makes its successo
   assertEquals(voters(core.configuration), [[A, C, D], [A, B, C]]);
   replicate(core, C, D);
   replicate(core, C);
-  assertEquals(core.configuration, membersOf([A, C, D]));
+  assertEquals(core.configuration, membersOf([A, C, D], {}, { [D]: 2 }));
   assertEquals(core.commitIndex, 4);
 });
 

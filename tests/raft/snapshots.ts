@@ -21,6 +21,8 @@ export function hexDigits(count: number): fc.Arbitrary<string> {
   );
 }
 
+const u48 = fc.oneof(fc.nat(100), fc.integer({ min: 0, max: NUMBER_MAX }));
+
 /** Configurations of up to eight members: plain ones, joint ones, and with learners. */
 export const configurations: fc.Arbitrary<Configuration> = fc.record({
   members: fc.uniqueArray(fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/).map(nodeId), {
@@ -31,7 +33,8 @@ export const configurations: fc.Arbitrary<Configuration> = fc.record({
     minLength: 8,
     maxLength: 8,
   }),
-}).map(({ members, roles }) => {
+  since: fc.array(u48.map(logIndex), { minLength: 8, maxLength: 8 }),
+}).map(({ members, roles, since }) => {
   // The first one always votes: nobody would be left otherwise.
   const of = (...wanted: string[]) =>
     members.filter((_, i) => wanted.includes(i === 0 ? "voter" : roles[i]));
@@ -47,11 +50,10 @@ export const configurations: fc.Arbitrary<Configuration> = fc.record({
       id,
       url: `http://host-${i}:8001`,
       peer: `host-${i}:${9001 + i}`,
+      since: since[i],
     })),
   };
 });
-
-const u48 = fc.oneof(fc.nat(100), fc.integer({ min: 0, max: NUMBER_MAX }));
 
 export const snapshotInfos: fc.Arbitrary<SnapshotInfo> = fc.record({
   meta: fc.record({

@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { encodeConfiguration } from "../../raft/configuration_codec.ts";
-import { EntryKind, GROUP_DEFAULT, nodeId, term } from "../../raft/types.ts";
+import { EntryKind, GROUP_DEFAULT, logIndex, nodeId, term } from "../../raft/types.ts";
 import { CHUNK_FILE_NAME, KV_FILE_NAME } from "../../storage/disk.ts";
 import type { KvLogStore } from "../../storage/kv_log_store.ts";
 import {
@@ -40,7 +40,7 @@ const SOLE = {
   votersOutgoing: [],
   learners: [],
   promoting: [],
-  addresses: [ADDRESS],
+  addresses: [{ ...ADDRESS, since: logIndex(21) }],
 };
 
 async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {

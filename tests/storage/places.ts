@@ -192,6 +192,7 @@ export function snapshotMeta(index: number, termOf = 1): SnapshotMeta {
         id,
         url: `http://127.0.0.1:800${i}`,
         peer: `127.0.0.1:900${i}`,
+        since: logIndex(10 * i),
       })),
     },
   };

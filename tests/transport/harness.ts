@@ -195,6 +195,7 @@ export function snapshotChunk(chunk: number, dataBytes: number): SnapshotChunk {
     id: nodeId(id),
     url: `http://${id}:8001`,
     peer: `${id}:9001`,
+    since: logIndex(id === "n3" ? 900 : 0),
   });
   return {
     type: "snapshot-chunk",
