@@ -1,15 +1,16 @@
 /** Disks without room: what still passes, who leads, and how it ends. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { addressOf } from "./addresses.ts";
 import { key, put, VirtualCluster, write } from "./virtual_cluster.ts";
 import { eventsOf, load, others, replicaOf, underSeeds, watchChunks } from "./snapshot_world.ts";
-import { AdminRefused, StorageExhausted } from "../../actors/outcomes.ts";
+import { AdminRefused, OutcomeUnknown, StorageExhausted } from "../../actors/outcomes.ts";
 import { RESERVE_RETRY_TICKS, TICK_MS } from "../../actors/limits_replica.ts";
 import { DiskFull } from "../../actors/disk_full.ts";
 import { encodeAtomicWrite } from "../../kv/command.ts";
 import type { AtomicWrite } from "../../kv/types.ts";
 import { RaftLog } from "../../raft/log.ts";
 import type { AppendRequest } from "../../raft/message.ts";
-import { type Entry, EntryKind, logIndex, term } from "../../raft/types.ts";
+import { type Entry, EntryKind, logIndex, nodeId, term } from "../../raft/types.ts";
 import { RESERVE_BYTES } from "../../storage/limits.ts";
 import { StorageFull } from "../../storage/types.ts";
 
@@ -176,6 +177,39 @@ Deno.test("full disk: nodes with room take the lead back from one without", asyn
   }, NEVER);
 });
 
+Deno.test("full disk: what a learner passes on costs a leader its place only if voters have room", async () => {
+  await VirtualCluster.run(3, 6, async (cluster) => {
+    const leader = await cluster.leader();
+    cluster.join("n4");
+    const { url, peer } = addressOf("n4");
+    const learner = {
+      id: "n4",
+      url,
+      peer,
+      role: "learner",
+      replaces: null,
+      clusterId: null,
+    } as const;
+    await cluster.settle(cluster.service(leader).addMember(learner));
+    await load(cluster, leader, 20);
+    await cluster.agreedHash();
+    const voters = cluster.ids.filter((id) => id !== "n4");
+    fill(cluster, ...voters);
+    const last = cluster.service(leader).write(put("last", "straw")).catch((error) => error);
+    for (const id of voters) await noticed(cluster, id);
+    await cluster.settle(last);
+    const full = await cluster.leader();
+    await erased(cluster, full, "key-1");
+    const from = cluster.events.length;
+    const passedOn = cluster.service("n4").write(put("passed", "on"));
+    await assertRejects(() => cluster.settle(passedOn), OutcomeUnknown);
+    assertEquals(cluster.events.slice(from).filter((event) => / role /.test(event)), []);
+    await erased(cluster, "n4", "key-2");
+    enlarge(cluster, ...voters);
+    await recovered(cluster);
+  }, NEVER);
+});
+
 Deno.test("full disk: snapshots that would use up the reserve are not taken, nor taken in", async () => {
   await VirtualCluster.run(3, 3, async (cluster) => {
     const leader = await cluster.leader();
@@ -272,4 +306,27 @@ Deno.test("full disk: an append is cut before the first write that the log does 
   // What replaces an entry is as new as any.
   const other = { ...entry(1, put("a", "other")), term: term(2) };
   assertEquals(new DiskFull(true).admitted(log, request(other)).entries, []);
+});
+
+Deno.test("a full follower that lacks megabytes is not sent them again and again", async () => {
+  await VirtualCluster.run(3, 1, async (cluster) => {
+    const leader = await cluster.leader();
+    const [id] = others(cluster, leader);
+    // Without any way to go, answers come in the turn of the question and nothing is seen of a loop.
+    for (const [from, to] of [[leader, id], [id, leader]]) {
+      cluster.network.setLink(nodeId(from), nodeId(to), { delayMs: 1 });
+    }
+    fill(cluster, id);
+    for (let i = 0; i < 40; i++) await cluster.put(leader, `bulk/${i}`, "x".repeat(60_000));
+    await noticed(cluster, id);
+    const before = cluster.sent(leader, id);
+    await cluster.env.advance(1000);
+    const after = cluster.sent(leader, id);
+    // A probe of one entry with each heartbeat, and no more.
+    assertLess(after.messages - before.messages, 50);
+    assertLess(after.bytes - before.bytes, 1_500_000);
+    enlarge(cluster, id);
+    await cluster.env.advance(RETRY_MS);
+    await cluster.agreedHash();
+  }, NEVER);
 });

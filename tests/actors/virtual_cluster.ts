@@ -152,6 +152,12 @@ export class VirtualCluster {
     await this.settle(node.stop(drainMs));
   }
 
+  /** What one running node has sent to another since it started. */
+  sent(from: string, to: string): { readonly messages: number; readonly bytes: number } {
+    const stats = this.#transports.get(from)!.stats().get(nodeId(to))!;
+    return { messages: stats.sentMessages, bytes: stats.sentBytes };
+  }
+
   /** Cuts a node off from all others, both ways. */
   isolate(id: string): void {
     for (const other of this.ids) {
