@@ -5,7 +5,8 @@
  * @module
  */
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { LEADERLESS_MS } from "../../actors/limits_replica.ts";
+import { ELECTION_TICKS, LEADERLESS_MS, TICK_MS } from "../../actors/limits_replica.ts";
+import { LAST_RESORT_TIMEOUTS } from "../../raft/limits.ts";
 import { nodeId } from "../../raft/types.ts";
 import { addressOf } from "./addresses.ts";
 import { VirtualCluster } from "./virtual_cluster.ts";
@@ -13,6 +14,8 @@ import { VirtualCluster } from "./virtual_cluster.ts";
 const OTHER_DATA = "knows this node with other data";
 /** Many election timeouts. */
 const LONG_MS = 20_000;
+/** Who must not lead campaigns all the same if nobody was heard for longer than this. */
+const LAST_RESORT_MS = LAST_RESORT_TIMEOUTS * ELECTION_TICKS * TICK_MS;
 
 function cut(cluster: VirtualCluster, a: string, b: string, isCut = true): void {
   cluster.network.setLink(nodeId(a), nodeId(b), { cut: isCut });
@@ -126,6 +129,30 @@ Deno.test("a wiped node is refused after all its peers were restarted, too, and 
   });
 });
 
+Deno.test("a wiped node that is refused does not forget it when its replica is restarted", async () => {
+  await VirtualCluster.run(3, 6, async (cluster) => {
+    const leader = await cluster.leader();
+    const [wiped] = cluster.ids.filter((id) => id !== leader);
+    await cluster.stop(wiped);
+    cluster.wipe(wiped);
+    cluster.start(wiped);
+    await cluster.eventually("it is refused", () => refusedForData(cluster, wiped));
+    await cluster.env.advance(LONG_MS);
+    const from = cluster.events.length;
+    // The next turn of its replica fails.
+    const clock = cluster.clock(wiped);
+    const wallNowMs = clock.wallNowMs.bind(clock);
+    clock.wallNowMs = () => {
+      clock.wallNowMs = wallNowMs;
+      throw new Error("broken");
+    };
+    await cluster.env.advance(LAST_RESORT_MS);
+    const since = cluster.events.slice(from).filter((event) => event.includes(` ${wiped} `));
+    assertEquals(since.filter((event) => event.includes(" fault ")).length, 1);
+    assertEquals(since.filter((event) => event.includes("candidate")), []);
+  });
+});
+
 Deno.test("a node that hears of removal and return in one batch takes the returned one for what it is", async () => {
   await VirtualCluster.run(3, 5, async (cluster) => {
     const leader = await cluster.leader();
@@ -172,7 +199,7 @@ Deno.test("a node that a snapshot brought past removal and return takes the retu
       cluster.start(away);
       const installs = (it: string) => it.includes(` ${away} snapshot-installed `);
       await cluster.eventually("a snapshot brings it up", () => cluster.events.some(installs));
-      // A voter before and a voter after, for all that it saw; and whoever it refused is not ready.
+      // A voter before and a voter after, for all that it saw.
       await cluster.agreedHash();
       await cluster.ready();
       await elect(cluster, wiped, away);
