@@ -93,8 +93,10 @@ export const SNAPSHOT_SENDINGS_MAX = 2;
 export const SNAPSHOT_RESEND_TICKS = 15;
 /** A follower that has all chunks is asked again for what became of them after so many ticks. */
 export const SNAPSHOT_PROBE_TICKS = 50;
-/** A transfer to a follower that was not heard for so many ticks is ended. */
+/** A transfer to a follower that got no further for so many ticks is ended, in favour of those who wait. */
 export const SNAPSHOT_GIVE_UP_TICKS = 500;
+/** A follower that waits for its turn loses its place if it was not said to need a snapshot for so long. */
+export const SNAPSHOT_QUEUE_TICKS = 50;
 /** How often the log is kept from being cut off for one transfer. */
 export const SNAPSHOT_HOLDS_MAX = 3;
 /** Chunks that wait at a follower for its disk. */

@@ -3,8 +3,10 @@
  * ahead of what each has made durable. The follower says which chunk it wants next, so that after a
  * crash of either side the transfer goes on where it was.
  *
- * A transfer lasts until the core finds that the follower has caught up, or nothing was heard for long.
- * Meanwhile its snapshot stays readable, and what follows that in the log stays there, within bounds.
+ * A transfer lasts until the core finds that the follower has caught up, or it got no further for long:
+ * one that is alive may still take nothing (a full disk, say). Who still needs a snapshot then goes to the
+ * end of the queue. Meanwhile its snapshot stays readable, and what follows that in the log stays there,
+ * within bounds.
  *
  * @module
  */
@@ -12,6 +14,7 @@ import {
   SNAPSHOT_GIVE_UP_TICKS,
   SNAPSHOT_HOLDS_MAX,
   SNAPSHOT_PROBE_TICKS,
+  SNAPSHOT_QUEUE_TICKS,
   SNAPSHOT_RESEND_TICKS,
   SNAPSHOT_SENDINGS_MAX,
   SNAPSHOT_WINDOW,
@@ -31,8 +34,10 @@ interface Transfer {
   next: number;
   /** The last tick in which the follower got further, or was sent something anew. */
   movedTick: number;
-  /** The last tick in which it was heard. */
-  heardTick: number;
+  /** The most that it ever had: what it lost is no progress when it is made up for. */
+  most: number;
+  /** The last tick in which it had more than ever, or said that it is at work on all of them. */
+  progressTick: number;
   /** How often the log was kept from being cut off for it. */
   holds: number;
   /** Whether chunks are being read for it: one after the other, so that they leave in order. */
@@ -41,6 +46,8 @@ interface Transfer {
 
 export class SnapshotSending {
   readonly #transfers = new Map<NodeId, Transfer>();
+  /** Who needs a snapshot and gets none yet, first come first, with the last tick in which that was so. */
+  readonly #queue = new Map<NodeId, number>();
   /** The current snapshot does not read back: another must be taken before anything is sent. */
   #distrusted = false;
 
@@ -55,18 +62,26 @@ export class SnapshotSending {
 
   /** The core says that `to` needs a snapshot. It says so again as long as that is so. */
   needed(state: State, to: NodeId): void {
-    const known = this.#transfers.get(to);
     const { core, log: { snapshots } } = state;
-    if (known !== undefined) known.heardTick = core.ticks;
-    if (known !== undefined || this.#transfers.size >= SNAPSHOT_SENDINGS_MAX) return;
+    if (this.#transfers.has(to) || !this.#isNext(to, core.ticks)) return;
     const info = snapshots.current;
     if (info === null || this.#distrusted) {
       state.taking.takeForFollower(state);
       return;
     }
     snapshots.pin(info);
-    const ticks = { movedTick: core.ticks, heardTick: core.ticks };
-    const transfer = { to, info, wanted: 0, next: 0, ...ticks, holds: 0, isReading: false };
+    const ticks = { movedTick: core.ticks, progressTick: core.ticks };
+    const transfer = {
+      to,
+      info,
+      wanted: 0,
+      next: 0,
+      most: 0,
+      ...ticks,
+      holds: 0,
+      isReading: false,
+    };
+    this.#queue.delete(to);
     this.#transfers.set(to, transfer);
     this.#pump(state, transfer);
   }
@@ -77,12 +92,19 @@ export class SnapshotSending {
     if (transfer === undefined) return;
     const { info } = transfer;
     if (id !== info.id || index !== info.meta.index || next > info.chunks) return;
-    transfer.heardTick = state.core.ticks;
+    const { ticks } = state.core;
+    const wasComplete = transfer.wanted === info.chunks;
+    if (next > transfer.most || wasComplete && next === info.chunks) {
+      transfer.most = next;
+      transfer.progressTick = ticks;
+    }
     if (next === transfer.wanted) return;
+    // It had all of them, and found them corrupt. Others come first, if there are any.
+    if (wasComplete) return this.#end(state, transfer);
     // Behind what it had: it lost what was not durable, or found it corrupt. Ahead: it had it before.
     if (next < transfer.wanted || next > transfer.next) transfer.next = next;
     transfer.wanted = next;
-    transfer.movedTick = state.core.ticks;
+    transfer.movedTick = ticks;
     this.#pump(state, transfer);
   }
 
@@ -123,6 +145,18 @@ export class SnapshotSending {
   /** There is a new snapshot. */
   renewed(): void {
     this.#distrusted = false;
+  }
+
+  /** Whether the follower may be sent a snapshot now. It keeps its place in the queue as long as it asks. */
+  #isNext(to: NodeId, ticks: number): boolean {
+    this.#queue.set(to, ticks);
+    let ahead = 0;
+    for (const [id, askedTick] of this.#queue) {
+      if (id === to) break;
+      if (ticks - askedTick < SNAPSHOT_QUEUE_TICKS) ahead++;
+      else this.#queue.delete(id);
+    }
+    return this.#transfers.size + ahead < SNAPSHOT_SENDINGS_MAX;
   }
 
   #pump(state: State, transfer: Transfer): void {
@@ -178,11 +212,11 @@ export class SnapshotSending {
 }
 
 /**
- * Not once the follower has caught up, or is gone, or has been silent for long; and not if the log no
+ * Not once the follower has caught up, or is gone, or got no further for long; and not if the log no
  * longer has what follows the snapshot: then a newer one must be sent.
  */
-function isOfUse(core: Core, { to, info, heardTick }: Transfer): boolean {
+function isOfUse(core: Core, { to, info, progressTick }: Transfer): boolean {
   const isPaused = core.role === "leader" && core.progress.get(to)?.paused === true;
   return isPaused && info.meta.index >= core.log.baseIndex &&
-    core.ticks - heardTick < SNAPSHOT_GIVE_UP_TICKS;
+    core.ticks - progressTick < SNAPSHOT_GIVE_UP_TICKS;
 }

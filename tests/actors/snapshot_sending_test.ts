@@ -1,9 +1,10 @@
 /** What a leader sends to a follower that needs its snapshot, chunk by chunk. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   SNAPSHOT_GIVE_UP_TICKS,
   SNAPSHOT_HOLDS_MAX,
   SNAPSHOT_PROBE_TICKS,
+  SNAPSHOT_QUEUE_TICKS,
   SNAPSHOT_RESEND_TICKS,
 } from "../../actors/limits_replica.ts";
 import type { State } from "../../actors/replica_state.ts";
@@ -37,6 +38,8 @@ class Bench {
   corrupt = -1;
   taken = 0;
   readonly events: string[] = [];
+  /** Chunks that left, by follower. */
+  readonly sentTo = new Map<NodeId, number>();
   #sent: number[] = [];
   readonly state = this.#state();
 
@@ -46,8 +49,8 @@ class Bench {
     this.sending.replied(this.state, PEER, reply);
   }
 
-  needed(): void {
-    this.sending.needed(this.state, PEER);
+  needed(to = PEER): void {
+    this.sending.needed(this.state, to);
   }
 
   /** Lets so many ticks pass; the chunks sent in the last one stay to be taken. */
@@ -55,8 +58,9 @@ class Bench {
     for (let i = 0; i < count; i++) {
       this.core.ticks++;
       this.sending.tick(this.state);
-      await settled();
+      await Promise.resolve();
     }
+    await settled();
   }
 
   async take(): Promise<number[]> {
@@ -69,8 +73,10 @@ class Bench {
       core: this.core,
       options: {
         group: "0",
-        send: (_to: NodeId, _group: string, message: PeerMessage) => {
-          if (message.type === "snapshot-chunk") this.#sent.push(message.chunk);
+        send: (to: NodeId, _group: string, message: PeerMessage) => {
+          if (message.type !== "snapshot-chunk") return true;
+          this.#sent.push(message.chunk);
+          this.sentTo.set(to, (this.sentTo.get(to) ?? 0) + 1);
           return true;
         },
         onEvent: (event: { type: string }) => void this.events.push(event.type),
@@ -200,4 +206,91 @@ Deno.test("SnapshotSending has a snapshot taken where there is none, or none tha
   bench.sending.renewed();
   bench.needed();
   assertEquals(await bench.take(), [0, 1]);
+});
+
+/** Followers that all need a snapshot, in this order with each heartbeat. */
+function needy(bench: Bench, ...ids: string[]): NodeId[] {
+  const followers = ids.map(nodeId);
+  for (const id of followers) bench.core.progress.set(id, { paused: true });
+  return followers;
+}
+
+/** Lets ticks pass in which every follower says again and again that it needs a snapshot. */
+async function heartbeats(bench: Bench, followers: readonly NodeId[], ticks: number) {
+  for (let tick = 0; tick < ticks; tick += 5) {
+    await bench.tick(5);
+    for (const id of followers) bench.needed(id);
+  }
+}
+
+Deno.test("SnapshotSending gives followers that take nothing no place for ever: all get their turn", async () => {
+  const bench = new Bench();
+  const followers = needy(bench, "full1", "full2", "full3", "full4", "well");
+  for (const id of followers) bench.needed(id);
+  assertEquals(bench.sending.size, 2);
+  await heartbeats(bench, followers, SNAPSHOT_GIVE_UP_TICKS - 5);
+  assertEquals([...bench.sentTo.keys()], followers.slice(0, 2));
+  await heartbeats(bench, followers, SNAPSHOT_QUEUE_TICKS);
+  assertEquals([...bench.sentTo.keys()], followers.slice(0, 4));
+  // The last one comes before the first ones' second turn.
+  const first = bench.sentTo.get(followers[0]);
+  await heartbeats(bench, followers, SNAPSHOT_GIVE_UP_TICKS);
+  assertEquals([...bench.sentTo.keys()], followers);
+  await heartbeats(bench, followers, 2 * SNAPSHOT_GIVE_UP_TICKS);
+  assert(bench.sentTo.get(followers[0])! > first!);
+});
+
+Deno.test("SnapshotSending keeps no place for who asks no more", async () => {
+  const bench = new Bench();
+  const [one, two, gone, well] = needy(bench, "one", "two", "gone", "well");
+  for (const id of [one, two, gone, well]) bench.needed(id);
+  bench.core.progress.delete(one);
+  await heartbeats(bench, [two, well], SNAPSHOT_QUEUE_TICKS - 5);
+  assertEquals([bench.sentTo.has(gone), bench.sentTo.has(well)], [false, false]);
+  await heartbeats(bench, [two, well], 10);
+  assertEquals([bench.sentTo.has(gone), bench.sentTo.has(well)], [false, true]);
+});
+
+Deno.test("SnapshotSending goes on as long as the follower gets further, or is at work on all of it", async () => {
+  const bench = new Bench();
+  bench.needed();
+  for (let next = 1; next <= 5; next++) {
+    await bench.tick(SNAPSHOT_GIVE_UP_TICKS - 1);
+    bench.reply(next);
+  }
+  for (let probe = 0; probe < 3; probe++) {
+    await bench.tick(SNAPSHOT_GIVE_UP_TICKS - 1);
+    bench.reply(5);
+  }
+  assertEquals(bench.sending.size, 1);
+  await bench.tick(SNAPSHOT_GIVE_UP_TICKS);
+  assertEquals(bench.sending.size, 0);
+});
+
+Deno.test("SnapshotSending takes it for no progress when the follower loses chunks again and again", async () => {
+  const bench = new Bench();
+  bench.needed();
+  bench.reply(2);
+  for (let ticks = 0; ticks < SNAPSHOT_GIVE_UP_TICKS; ticks += 10) {
+    await bench.tick(10);
+    bench.reply(ticks % 20 === 0 ? 0 : 2);
+  }
+  assertEquals(bench.sending.size, 0);
+});
+
+Deno.test("SnapshotSending lets others go before one that found everything corrupt", async () => {
+  const bench = new Bench();
+  const followers = [PEER, ...needy(bench, "other", "well")];
+  for (const id of followers) bench.needed(id);
+  bench.reply(5);
+  bench.reply(0);
+  for (const id of followers) bench.needed(id);
+  await bench.take();
+  assertEquals(bench.sentTo.has(followers[2]), true);
+  bench.core.progress.delete(followers[1]);
+  await bench.tick(1);
+  bench.sentTo.clear();
+  bench.needed();
+  await bench.take();
+  assertEquals(bench.sentTo.get(PEER), 2);
 });
