@@ -209,8 +209,9 @@ export class KvLogStore implements LogStore {
     }) ?? null;
     const garbage = new Garbage();
     const remove: Removal = {
-      log: (piece) => this.#gate.beside(() => this.#guard(() => session.remove(piece))),
-      chunks: (piece) => this.#guard(() => chunks.delete(piece)),
+      // Not a reason to give up the reserve: nobody is told, and who commits next finds the disk as full.
+      log: (piece) => this.#gate.beside(() => session.remove(piece)),
+      chunks: (piece) => chunks.delete(piece),
     };
     const quarantined = quarantine === null
       ? null
