@@ -73,6 +73,11 @@ export class Membership {
     return this.#configuration.addresses.find(({ id }) => id === self)?.peer ?? null;
   }
 
+  /** What was told last (see `onOutcast`). */
+  get isOutcast(): boolean {
+    return this.#outcast;
+  }
+
   /** Null if this node belongs to the cluster, otherwise what keeps it from that. */
   get notMember(): string | null {
     const other = this.#refuserOf("other-data");

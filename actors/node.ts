@@ -231,6 +231,8 @@ class RunningNode implements Node {
     this.#observe(event);
     if (event.type === "opened") {
       this.#opened = event;
+      // A replica that was restarted knows nothing of it any more.
+      if (this.#membership.isOutcast) this.#tellReplica({ type: "outcast", outcast: true });
     } else if (event.type === "configuration") {
       this.#membership.adopt(event.configuration, event.index, event.committed);
       // Its turn comes when all that the log holds were told: who is no peer then, may be forgotten.
