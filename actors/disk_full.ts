@@ -6,7 +6,7 @@
  * - Its own clients' writes are refused unless they only delete.
  * - As a follower it takes a leader's entries as far as they are such, and stays where it is before the
  *   first other one: connected, with its vote, and without its share in a quorum for what it lacks.
- * - It leads only if nobody else does; others that pass writes on to it have room, and are to lead.
+ * - It leads only if nobody else does; voters that pass writes on to it have room, and are to lead.
  *
  * @module
  */
@@ -18,8 +18,9 @@ import { decodeWrite, MalformedCommand } from "../kv/command_decoder.ts";
 import { isDeleteOnly } from "../kv/validate.ts";
 import type { RaftLog } from "../raft/log.ts";
 import type { AppendRequest, Forward } from "../raft/message.ts";
+import { isVoter } from "../raft/quorum.ts";
 import { step } from "../raft/step.ts";
-import { EntryKind } from "../raft/types.ts";
+import { EntryKind, type NodeId } from "../raft/types.ts";
 
 export class DiskFull {
   #isFull: boolean;
@@ -75,12 +76,12 @@ export class DiskFull {
 
   /**
    * What others passed on to this leader, without what must not be written. Who passes such on has room,
-   * so this node gives its leadership away.
+   * so this node gives its leadership away if that one may take it.
    */
-  forwarded(state: State, forward: Forward): Forward {
+  forwarded(state: State, from: NodeId, forward: Forward): Forward {
     const commands = forward.commands.filter((command) => this.admits(command));
     if (commands.length === forward.commands.length) return forward;
-    this.#stand(state);
+    if (isVoter(state.core.configuration, from)) this.#stand(state);
     return { ...forward, commands };
   }
 

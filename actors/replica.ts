@@ -165,7 +165,7 @@ function onPeer(
       onceExpired(state, timeMs, () => onReadRequest(state, from, message));
       break;
     case "forward":
-      state.forwards.add(from, state.disk.forwarded(state, message));
+      state.forwards.add(from, state.disk.forwarded(state, from, message));
       break;
     case "append-request":
       receive(state, from, state.disk.admitted(state.core.log, message), timeMs);
