@@ -4,7 +4,10 @@
  * entry and reports it. What a majority of voters came to, the leader proposes as a check: a replica
  * that noted something else must not be built upon, throws its state away and fetches it anew.
  *
- * Nothing is proposed while nothing changes. Values are hashed as they are written: what memory loses of
+ * It gives nothing to a quorum until then, so the others must be one. If too few of the majority are
+ * there still, the leader only says what it found, and everything is tried again after the interval.
+ *
+ * Nothing is proposed while nothing changes and nobody is known to differ. Values are hashed as they are written: what memory loses of
  * a value afterwards is found when the value is written again, or when a snapshot of it is restored.
  *
  * @module
@@ -22,6 +25,7 @@ import {
 import type { StateHash } from "../kv/types.ts";
 import type { HashReport } from "../raft/message.ts";
 import { isVoter, voteResult } from "../raft/quorum.ts";
+import { isHeard } from "../raft/transfer.ts";
 import type { LogIndex, NodeId } from "../raft/types.ts";
 
 export class HashCheck {
@@ -34,6 +38,7 @@ export class HashCheck {
   #noted: StateHash | null = null;
   /** As a leader: what the replicas came to there, this one included. */
   readonly #reports = new Map<NodeId, string>();
+  /** As a leader: whether some were found to differ as of the last mark, and no check has settled it. */
   #isDivergenceTold = false;
   /** The last mark or check that this node proposed as a leader, and the term. */
   #proposedIndex = 0;
@@ -95,6 +100,7 @@ export class HashCheck {
     const noted = this.#noted;
     if (check === null || noted === null || check.index !== noted.index) return;
     this.#noted = null;
+    this.#isDivergenceTold = false;
     if (check.hash === noted.hash) return;
     this.#mismatch = `its state hash at index ${check.index} is ${noted.hash}, and that of the ` +
       `majority ${check.hash} (found at index ${state.store.index})`;
@@ -102,7 +108,8 @@ export class HashCheck {
 
   #markIfDue(state: State, nowMs: number): void {
     const { core, disk } = state;
-    if (this.#changes === 0 || nowMs - this.#markedMs < this.#intervalMs) return;
+    const isNeeded = this.#changes > 0 || this.#isDivergenceTold;
+    if (!isNeeded || nowMs - this.#markedMs < this.#intervalMs) return;
     const isAlone = core.progress.size === 0;
     if (isAlone || disk.isFull || this.#isProposing(state)) return;
     this.#propose(state, encodeHashMark());
@@ -137,8 +144,19 @@ export class HashCheck {
       const reports = [...this.#reports].map(([id, hash]) => ({ id, hash }));
       state.options.onEvent({ type: "diverged", index: noted.index, agreed, reports });
     }
-    if (agreed === null || this.#isProposing(state)) return;
+    if (agreed === null || this.#isProposing(state) || !this.#canDoWithout(state, agreed)) return;
     this.#propose(state, encodeHashCheck(noted.index, agreed));
+  }
+
+  /** Whether those that agree are a quorum still: some may have failed since they reported. */
+  #canDoWithout({ core }: State, agreed: string): boolean {
+    const isThere = (id: NodeId) => {
+      const peer = core.progress.get(id);
+      return id === core.id || peer !== undefined && isHeard(core, peer);
+    };
+    const reports = [...this.#reports];
+    const votes = new Map(reports.map(([id, its]) => [id, its === agreed && isThere(id)]));
+    return voteResult(core.configuration, votes) === "won";
   }
 
   /** Whether a mark or check of this leader is on its way. */

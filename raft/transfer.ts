@@ -68,7 +68,8 @@ export function successor(core: Core): Progress | null {
   return best;
 }
 
-function isHeard(core: Core, peer: Progress): boolean {
+/** Whether a member has answered within an election timeout, as a replica that counts. */
+export function isHeard(core: Core, peer: Progress): boolean {
   return peer.counts && core.ticks - peer.heardTick < core.limits.electionTicks;
 }
 

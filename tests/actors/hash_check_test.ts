@@ -172,6 +172,51 @@ Deno.test("hash check: reports that get lost are sent again, and leaders that ch
   }, { hashCheckMs: 3000 });
 });
 
+Deno.test("hash check: nobody is put aside whom a quorum needs, until those that agree are there again", async () => {
+  await VirtualCluster.run(5, 1, async (cluster) => {
+    const leader = await cluster.leader();
+    const [a, b, gone, late] = others(cluster, leader);
+    await load(cluster, leader, 20);
+    await leadAstray(cluster, a, "key-7", "key 7");
+    await leadAstray(cluster, b, "key-7", "key 7");
+    assertEquals(await cluster.leader(), leader);
+    await cluster.crash(late);
+    await load(cluster, leader, 1, "more");
+    const mark = await cluster.eventually(
+      "a mark is in the log",
+      () =>
+        cluster.disks.get(leader)!.entries.find(({ data }) =>
+          commandKind(data) === CommandKind.HashMark
+        ),
+    );
+    await cluster.eventually(
+      "those that run have applied it",
+      () => cluster.running.every((id) => replicaOf(cluster, id).appliedIndex >= mark.index),
+    );
+    await cluster.env.advance(500);
+    // Two agree and have said so. One of them goes before the third says the same.
+    await cluster.crash(gone);
+    await cluster.env.advance(1000);
+    cluster.start(late);
+    await cluster.env.advance(5000);
+    const quarantined = () =>
+      cluster.ids.filter((id) => eventsOf(cluster, id, "quarantined").length > 0);
+    assertEquals(eventsOf(cluster, leader, "diverged").length, 1);
+    assertEquals(quarantined(), []);
+    assertEquals(await cluster.put(leader, "still", "taken"), "applied");
+    // Tried again after the interval, though nothing but that has changed.
+    cluster.start(gone);
+    await cluster.eventually(
+      "both are repaired",
+      () => [a, b].every((id) => eventsOf(cluster, id, "repaired").length === 1),
+    );
+    assertEquals(quarantined(), cluster.ids.filter((id) => id === a || id === b));
+    await cluster.ready();
+    await cluster.agreedHash();
+    assertEquals(await cluster.get(a, "key-7"), "key 7");
+  }, { hashCheckMs: 10_000 });
+});
+
 Deno.test("HashCheck holds what was noted against the state it was noted of, and no other", () => {
   const [mine, theirs] = ["11".repeat(16), "22".repeat(16)];
   const state = {
