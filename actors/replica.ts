@@ -20,7 +20,7 @@ import { beginRead, onReadRequest, watchClock } from "./lease.ts";
 import { PROPOSE_BYTES_MAX } from "./limits_replica.ts";
 import { NotServing, StorageExhausted } from "./outcomes.ts";
 import { applyCommitted, applyRecovered } from "./replica_apply.ts";
-import { commitTurn, onWritten } from "./replica_commit.ts";
+import { commitTurn, noteWritten } from "./replica_commit.ts";
 import { perform } from "./replica_effects.ts";
 import { expire, hasExpired, onceExpired } from "./replica_expiry.ts";
 import { noteFreshness, takeRead } from "./replica_reads.ts";
@@ -86,6 +86,7 @@ async function start(state: State): Promise<void> {
 
 function drain(state: State, batch: readonly ReplicaMessage[]): void {
   if (state.hashCheck.mismatch !== null) return; // Its commit puts an end to it.
+  noteWritten(state);
   const timeMs = state.clock.nowMs();
   const nowMs = state.ctx.env.now();
   const ticks = state.ticker.take(nowMs);
@@ -113,9 +114,6 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
       break;
     case "read":
       takeRead(state, message, timeMs);
-      break;
-    case "written":
-      if (message.boot === state.boot) onWritten(state, message);
       break;
     case "continue":
       state.continuing = false;

@@ -4,9 +4,8 @@
  *
  * @module
  */
-import type { State } from "./replica_state.ts";
 import { perform } from "./replica_effects.ts";
-import type { ReplicaMessage } from "./replica_types.ts";
+import { continueSoon, type State } from "./replica_state.ts";
 import { step } from "../raft/step.ts";
 import type { LogIndex } from "../raft/types.ts";
 
@@ -36,21 +35,25 @@ export function commitTurn(state: State): void | Promise<void> {
  */
 function overlap(state: State): void {
   if (state.writing !== null) return;
-  const { boot, core: { log }, ctx } = state;
-  const written = { type: "written", boot, index: log.lastIndex, term: log.lastTerm } as const;
+  const { lastIndex: index, lastTerm: term } = state.core.log;
   const end = (error: unknown) => {
     state.writing = null;
-    ctx.self.tell({ ...written, error }, { lane: "control" });
+    state.written = { index, term, error };
+    // Left in the state, so that it cannot get lost: a mailbox without room brings a turn by itself.
+    continueSoon(state);
   };
   state.writing = state.log.commit(state.turn.takeBatch()).then(() => end(null), end);
 }
 
-/** @throws what the write failed with: as in a turn's own commit, its outcome is unknown. */
-export function onWritten(
-  state: State,
-  written: Extract<ReplicaMessage, { type: "written" }>,
-): void {
-  const { core } = state;
+/**
+ * At the start of a turn: tells the core of the write that has ended since the last one, if any.
+ *
+ * @throws what the write failed with: as in a turn's own commit, its outcome is unknown.
+ */
+export function noteWritten(state: State): void {
+  const { core, written } = state;
+  if (written === null) return;
+  state.written = null;
   const { index, term, error } = written;
   if (error !== null) throw error;
   // Entries that were replaced meanwhile are not what became durable.

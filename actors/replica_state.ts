@@ -27,7 +27,7 @@ import { type Pace, Ticker } from "./ticker.ts";
 import type { Ctx } from "./types.ts";
 import type { Store } from "../kv/store.ts";
 import type { Core } from "../raft/core.ts";
-import type { LogIndex, NodeId } from "../raft/types.ts";
+import type { LogIndex, NodeId, Term } from "../raft/types.ts";
 import type { LogStore } from "../storage/types.ts";
 
 /** Something that waits until all that was due at `untilMs` has expired. */
@@ -35,6 +35,13 @@ export interface Deferred {
   /** Replicated time, in ms. */
   readonly untilMs: number;
   readonly run: () => void;
+}
+
+/** A leader's own write: all up to `index`, of `term`, is durable unless it failed (`error` not null). */
+export interface Written {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly error: unknown;
 }
 
 export interface State {
@@ -66,8 +73,10 @@ export interface State {
   readonly clock: SlewedClock;
   /** The last index known durable here. */
   durableIndex: LogIndex;
-  /** A leader's write that is under way beside its turns; never rejects, see the `written` message. */
+  /** A leader's write that is under way beside its turns; never rejects, see `written`. */
   writing: Promise<void> | null;
+  /** One that has ended since the last turn. */
+  written: Written | null;
   /** What the core says is committed. */
   commitIndex: LogIndex;
   /** Whether entries became durable in this turn that the core has not been told of. */
@@ -130,6 +139,7 @@ export async function openState(
     clock: new SlewedClock(ctx.env),
     durableIndex: core.log.lastIndex,
     writing: null,
+    written: null,
     commitIndex: core.commitIndex,
     untold: false,
     clockIndex: 0,

@@ -18,22 +18,12 @@ import type {
   MembershipChange,
   NodeId,
   Role,
-  Term,
 } from "../raft/types.ts";
 import type { LogStore, Recovery } from "../storage/types.ts";
 
 export type ReplicaMessage =
   | { readonly type: "peer"; readonly from: NodeId; readonly message: Message | HashReport }
   | { readonly type: "tick" }
-  /** A leader's own write has ended: all up to `index`, of `term`, is durable unless it failed. */
-  | {
-    readonly type: "written";
-    /** The life of the replica that began it; a later one knows nothing of it. */
-    readonly boot: number;
-    readonly index: LogIndex;
-    readonly term: Term;
-    readonly error: unknown;
-  }
   /** There is work left over from the last turn. */
   | { readonly type: "continue" }
   /** Somebody knows of a later boot of this node: write something, to see whether the fence still holds. */
