@@ -12,6 +12,7 @@ import { systemEnv } from "./actors/env.ts";
 import type { SnapshotLimits } from "./actors/limits_replica.ts";
 import { UsageError } from "./cli/args.ts";
 import { type NodeConfig, resolveNodeConfig, type SnapshotSettings } from "./cli/config.ts";
+import { Doors } from "./cli/doors.ts";
 import { EXIT_FAILED, EXIT_FENCED, EXIT_OK, EXIT_USAGE } from "./cli/exit_codes.ts";
 import { askTarget } from "./cli/join.ts";
 import { CallFailed, ClusterClient } from "./cli/kvctl/client.ts";
@@ -20,6 +21,7 @@ import { writeMembersFile } from "./cli/members_file.ts";
 import { prepareStart, type Start } from "./cli/node_start.ts";
 import { pause } from "./cli/pause.ts";
 import { hostAndPort, type Peer } from "./cli/peers.ts";
+import { MalformedSnapshot } from "./kv/snapshot_reader.ts";
 import {
   type Configuration,
   GROUP_DEFAULT,
@@ -30,16 +32,12 @@ import {
 import { createApp } from "./routes/app.ts";
 import { refuseVolatileKv } from "./storage/disk.ts";
 import { openKvLogStore } from "./storage/kv_log_store.ts";
-import { CorruptLog, Fenced, WrongIdentity } from "./storage/types.ts";
+import { CorruptLog, CorruptSnapshot, Fenced, WrongIdentity } from "./storage/types.ts";
 import type { TransportEvent } from "./transport/events.ts";
 import { createTcpTransport } from "./transport/tcp.ts";
 
 /** How long a stopping node goes on with the requests that it has taken. */
 const DRAIN_MS = 5000;
-/** A stopping node goes on taking requests until there was none for so long… */
-const QUIET_MS = 100;
-/** …or for so long altogether: its clients are told to go elsewhere with each answer. */
-const QUIET_MAX_MS = 1000;
 
 type Level = "info" | "warn" | "error";
 
@@ -199,7 +197,7 @@ function logSnapshot(event: Extract<NodeEvent, { type: `snapshot-${string}` }>):
   }
 }
 
-/** What an operator must know of the peers. That connections come and go is in the metrics, not here. */
+/** What an operator must know of the peers. */
 function logTransport(event: TransportEvent): void {
   switch (event.type) {
     case "refused": {
@@ -295,7 +293,7 @@ async function main(): Promise<number> {
     node.ended.then(exitCodeOf),
   ]);
   const endMs = performance.now() + DRAIN_MS;
-  await Promise.race([server.shutdown(), new Promise((end) => setTimeout(end, DRAIN_MS))]);
+  await doors.close(server, DRAIN_MS);
   node.drain();
   await node.stop(Math.max(0, endMs - performance.now()));
   return code;
@@ -320,51 +318,14 @@ async function followSeeds(config: NodeConfig, node: Node, signal: AbortSignal):
   }
 }
 
-/** The node's HTTP server as its clients see it come to its end. */
-class Doors {
-  readonly #handle: (request: Request) => Response | Promise<Response>;
-  #closing = false;
-  #lastMs = 0;
-
-  constructor(handle: (request: Request) => Response | Promise<Response>) {
-    this.#handle = handle;
-  }
-
-  answer(request: Request): Response | Promise<Response> {
-    return this.#closing ? this.#answerLast(request) : this.#handle(request);
-  }
-
-  /** From now on every answer tells its client not to use the connection again. */
-  sendAway(): void {
-    this.#closing = true;
-    this.#lastMs = performance.now();
-  }
-
-  /** Resolves once nobody asks any more, so that closing the connections cuts no request off. */
-  async quiet(): Promise<void> {
-    const { signal } = new AbortController();
-    const endMs = performance.now() + QUIET_MAX_MS;
-    for (;;) {
-      const nowMs = performance.now();
-      const leftMs = Math.min(this.#lastMs + QUIET_MS, endMs) - nowMs;
-      if (leftMs <= 0) return;
-      await pause(leftMs, signal);
-    }
-  }
-
-  async #answerLast(request: Request): Promise<Response> {
-    this.#lastMs = performance.now();
-    const response = await this.#handle(request);
-    response.headers.set("connection", "close");
-    return response;
-  }
-}
+/** What the next process would find as this one did: a crash loop would only hide the reason. */
+const INCURABLE = [CorruptLog, CorruptSnapshot, MalformedSnapshot, InvariantError];
 
 /** Ends the process where another one could do better; where none could, stays to say why. */
 function exitCodeOf(error: unknown): number | Promise<number> {
   if (error instanceof Fenced) return EXIT_FENCED;
   if (error instanceof WrongIdentity) return EXIT_USAGE;
-  if (error instanceof CorruptLog || error instanceof InvariantError) return new Promise(() => {});
+  if (INCURABLE.some((type) => error instanceof type)) return new Promise(() => {});
   return EXIT_FAILED;
 }
 

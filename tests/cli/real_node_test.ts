@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readMembersFile } from "../../cli/members_file.ts";
 import { kvctl } from "./fake_cluster.ts";
+import { Kept, stay } from "./kept.ts";
 import { eventually, freeBasePort, isListening, Program } from "./program.ts";
 
 const script = new URL("../../cli/node.ts", import.meta.url);
@@ -103,38 +104,11 @@ Deno.test("node --join --role learner stays a learner, and counts for nothing", 
   await nodes.kvctl(1, "put", "a", "2");
 });
 
-/** One connection that is kept, as a client's pool does. */
-class Kept implements Disposable {
-  readonly #connection: Deno.TcpConn;
-
-  constructor(connection: Deno.TcpConn) {
-    this.#connection = connection;
-  }
-
-  /** Sends one request; gives the whole answer, or null if the connection was closed instead. */
-  async ask(request: string): Promise<string | null> {
-    await this.#connection.write(new TextEncoder().encode(`${request}\r\n\r\n`));
-    const buffer = new Uint8Array(65_536);
-    let text = "";
-    for (;;) {
-      const bytes = await this.#connection.read(buffer);
-      if (bytes === null) return null;
-      text += new TextDecoder().decode(buffer.subarray(0, bytes));
-      const [, head, length] = /^(.*?content-length: (\d+).*?\r\n\r\n)/is.exec(text) ?? [];
-      if (head !== undefined && text.length >= head.length + Number(length)) return text;
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.#connection.close();
-  }
-}
-
 Deno.test("node that is asked to stop answers whoever is connected, and sends them away", async () => {
   await using nodes = new Nodes();
   const program = nodes.start(1);
   await nodes.kvctl(1, "status", "--wait");
-  using kept = new Kept(await Deno.connect({ hostname: "127.0.0.1", port: nodes.port(1) }));
+  using kept = (await Kept.open(nodes.port(1)))!;
   const put = "PUT /v1/kv/a HTTP/1.1\r\nhost: n1\r\ncontent-length: 0";
   assertMatch(await kept.ask(put) ?? "", /^HTTP\/1.1 200 /);
   program.signal("SIGTERM");
@@ -149,5 +123,20 @@ Deno.test("node that is asked to stop answers whoever is connected, and sends th
   const readyz = await kept.ask("GET /readyz HTTP/1.1\r\nhost: n1");
   assertMatch(readyz ?? "closed", /^HTTP\/1.1 503 .*the node is shutting down/s);
   assert(answers > 0);
+  assertEquals(await program.ended(), 0);
+});
+
+Deno.test("node that is asked to stop cuts off no client, though they all connect anew at once", async () => {
+  await using nodes = new Nodes();
+  const program = nodes.start(1);
+  await nodes.kvctl(1, "status", "--wait");
+  const pausesMs = [0, 0, 0, 0, 0, 0, 1, 5, 20, 50, 250];
+  const staying = pausesMs.map((pauseMs) => stay(nodes.port(1), pauseMs));
+  await nodes.kvctl(1, "put", "they", "are asking");
+  program.signal("SIGTERM");
+  for (const { answered, refused, cut } of await Promise.all(staying)) {
+    assertEquals([refused, cut], [0, 0]);
+    assert(answered > 0);
+  }
   assertEquals(await program.ended(), 0);
 });
