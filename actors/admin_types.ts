@@ -4,6 +4,7 @@
  * @module
  */
 import type { MemberStatus } from "./service.ts";
+import { members } from "../raft/quorum.ts";
 import type {
   ChangeRefusal,
   Configuration,
@@ -40,10 +41,9 @@ export type AdminOutcome =
 
 /** The members of a configuration, as operators see them. */
 export function membersOf(configuration: Configuration): MemberStatus[] {
-  const { voters, votersOutgoing, learners, promoting, addresses } = configuration;
+  const { voters, votersOutgoing, promoting, addresses } = configuration;
   const byId = new Map(addresses.map((address) => [address.id, address]));
-  const ids = new Set([...voters, ...votersOutgoing, ...learners]);
-  return [...ids].map((id) => ({
+  return members(configuration).map((id) => ({
     id,
     url: byId.get(id)?.url ?? "",
     peer: byId.get(id)?.peer ?? "",

@@ -23,6 +23,9 @@ export const SUPERVISION: Supervision = {
   backoffMaxMs: 5_000,
 };
 
+/** Beyond so many doublings every backoff has reached its maximum. */
+export const RETRIES_COUNTED_MAX = 32;
+
 /** Outputs that one turn may hold back; a turn that emits more fails. */
 export const GATE_OUTPUTS_MAX = 262_144;
 

@@ -23,6 +23,7 @@ import type { ClusterService, KvService } from "./service.ts";
 import { type ActorSystem, createSystem } from "./system.ts";
 import type { Behavior, Ctx, Directive, Env, Ref } from "./types.ts";
 import { MalformedSnapshot } from "../kv/snapshot_reader.ts";
+import { configurationOf } from "../raft/configuration.ts";
 import type { PeerMessage } from "../raft/message.ts";
 import {
   type Configuration,
@@ -350,13 +351,8 @@ class RunningNode implements Node {
 }
 
 function foundingConfiguration(founders: readonly NodeAddress[]): Configuration {
-  return {
-    voters: founders.map(({ id }) => id),
-    votersOutgoing: [],
-    learners: [],
-    promoting: [],
-    addresses: founders.map(({ id, url, peer }) => ({ id, url, peer, since: logIndex(0) })),
-  };
+  const addresses = founders.map(({ id, url, peer }) => ({ id, url, peer, since: logIndex(0) }));
+  return configurationOf(founders.map(({ id }) => id), { addresses });
 }
 
 /** The size of a message for the mailbox's limit, in bytes; entries dominate it. */

@@ -12,6 +12,7 @@ import type { Captured } from "./capture.ts";
 import { ActorFailed, ActorStopped, AskTimeout, MailboxFull } from "./errors.ts";
 import {
   ADMIN_CALL_MS,
+  ADMIN_POLL_MS,
   ASK_GRACE_MS,
   CALL_DEADLINE_MS,
   HANDOVER_MS,
@@ -222,10 +223,10 @@ export class NodeCalls implements KvService, ClusterService {
     if (!others || !leads()) return;
     while (leads() && env.now() < endMs) {
       await this.#perform({ op: "transfer", to: null }, endMs - env.now());
-      if (leads()) await pause(env, RETRY_MS);
+      if (leads()) await pause(env, ADMIN_POLL_MS);
     }
     // Those who ask meanwhile are passed on as soon as there is somebody to pass them on to.
-    while (view.status()?.leader === null && env.now() < endMs) await pause(env, RETRY_MS);
+    while (view.status()?.leader === null && env.now() < endMs) await pause(env, ADMIN_POLL_MS);
   }
 
   /** From now on new requests are refused; those under way go on. */
@@ -304,9 +305,6 @@ export class NodeCalls implements KvService, ClusterService {
     if (--this.#inFlight === 0) this.#onIdle?.();
   }
 }
-
-/** How often a stopping leader looks whether it still leads. */
-const RETRY_MS = 20;
 
 function pause(env: Env, ms: number): Promise<void> {
   return new Promise((resolve) => void env.setTimer(resolve, ms));

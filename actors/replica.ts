@@ -33,7 +33,7 @@ import type { HashReport, Message } from "../raft/message.ts";
 import { step } from "../raft/step.ts";
 import type { NodeId } from "../raft/types.ts";
 
-/** Makes the replica's behaviour, and the view of whichever incarnation of it is running. */
+/** Makes the replica's behaviour, and the view of whichever life of it is running. */
 export function createReplica(
   options: ReplicaOptions,
 ): { behavior: Behavior<ReplicaMessage, unknown>; view: ReplicaView } {
@@ -207,7 +207,7 @@ function onTicks(state: State, ticks: number, timeMs: number): void {
   state.sessionReads.tick(nowMs, state.store.index);
 }
 
-/** A node that is removed, and cannot learn it from the log any more, leaves the others in peace. */
+/** A node that must not lead: removed, or refused for its data (membership.ts). */
 function setOutcast(state: State, outcast: boolean): void {
   if (state.outcast === outcast) return;
   state.outcast = outcast;

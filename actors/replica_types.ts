@@ -54,7 +54,7 @@ export type ReplicaMessage =
   }
   /** Hand leadership to `to`, or (null) to the voter best prepared. */
   | { readonly type: "transfer"; readonly to: NodeId | null; readonly reply: Reply<AdminOutcome> }
-  /** Whether all other members take this node for a stranger: then it must not campaign. */
+  /** Whether this node must not lead: removed, or refused for its data (membership.ts). */
   | { readonly type: "outcast"; readonly outcast: boolean }
   /** Take a snapshot of the state now; the answer is its index. */
   | { readonly type: "take-snapshot"; readonly reply: Reply<number> }
@@ -141,7 +141,7 @@ export interface ReplicaOptions {
   readonly hashCheckMs?: number;
 }
 
-/** A window into whichever incarnation of the replica is running, for status pages. */
+/** A window into whichever life of the replica is running, for status pages. */
 export interface ReplicaView {
   /** Null while the replica is starting, restarting or stopped. */
   status(): ReplicaStatus | null;

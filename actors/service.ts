@@ -88,7 +88,7 @@ export interface MemberRequest {
 export interface Backup {
   /** The log index that the copy stands at, and its state hash. */
   readonly stateHash: StateHash;
-  /** The file's bytes (docs/operations.md has the form). Cancelling it ends the backup. */
+  /** The file's bytes (kv/backup_file.ts has their form). Cancelling it ends the backup. */
   readonly body: ReadableStream<Uint8Array>;
 }
 
@@ -105,7 +105,12 @@ export interface ClusterService {
   removeMember(id: string, options?: CallOptions): Promise<readonly MemberStatus[]>;
   /** Hands leadership to `to`, or (null) to the voter best prepared; gives who leads now. @throws as `addMember`. */
   transferLeadership(to: string | null, options?: CallOptions): Promise<string>;
-  /** Takes a snapshot of this node's state now, and compacts its log; gives the snapshot's index. */
+  /**
+   * Takes a snapshot of this node's state now, and compacts its log; gives the snapshot's index.
+   *
+   * @throws {AdminRefused} if one is being taken already; {StorageExhausted} if the disk is full.
+   * @throws {NotServing} also if writing it fails, or takes too long; {Overloaded} {Draining}
+   */
   takeSnapshot(options?: CallOptions): Promise<number>;
   /** Copies the state as of a linearizable read at this node. @throws {Overloaded} {NoLeader} {NotServing} {Draining} */
   backup(options?: CallOptions): Promise<Backup>;

@@ -22,8 +22,8 @@ import type { State } from "./replica_state.ts";
 import type { Reply } from "./types.ts";
 import { encodeSnapshot } from "../kv/snapshot_encoder.ts";
 import type { StoreCapture } from "../kv/store.ts";
-import type { Core } from "../raft/core.ts";
 import { entryBytes } from "../raft/entry_codec.ts";
+import { snapshotMeta } from "../raft/snapshots.ts";
 import { step } from "../raft/step.ts";
 import type { Entry, LogIndex, SnapshotInfo, SnapshotMeta } from "../raft/types.ts";
 import { SNAPSHOT_CHUNK_BYTES_MAX } from "../storage/limits.ts";
@@ -129,13 +129,7 @@ export class SnapshotTaking {
   #begin(state: State): void {
     const { core, store, background } = state;
     const capture = store.capture();
-    const index = store.index as LogIndex;
-    const meta: SnapshotMeta = {
-      index,
-      term: core.log.term(index),
-      timeMs: capture.timeMs,
-      configuration: configurationAt(core, index),
-    };
+    const meta = snapshotMeta(core, store.index as LogIndex, capture.timeMs);
     this.#cancelled = false;
     const done = background.start(() => this.#write(state, capture, meta));
     this.#work = { meta, entries: this.#entries, bytes: this.#bytes, done };
@@ -235,11 +229,4 @@ export class SnapshotTaking {
     if (this.#reply !== null && !this.#reply.settled) answer(this.#reply);
     this.#reply = null;
   }
-}
-
-/** The latest configuration at or before `index`, an entry that is not cut off. */
-function configurationAt({ configurations }: Core, index: LogIndex) {
-  let found = configurations[0];
-  for (const it of configurations) if (it.index <= index) found = it;
-  return found.configuration;
 }

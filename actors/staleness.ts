@@ -1,6 +1,6 @@
 /**
  * How old this replica's state may be, in ms of its own clock. The core says as of which of this
- * node's ticks some index was the leader's commit index (raft/lease.ts, `freshness`): once that index
+ * node's ticks some index was the leader's commit index (raft/freshness.ts): once that index
  * is applied here, the state lacks nothing that was acknowledged before that tick.
  *
  * No clock of another machine comes into it, and delays only make the answer larger.

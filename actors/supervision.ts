@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { SUPERVISION } from "./limits.ts";
+import { RETRIES_COUNTED_MAX, SUPERVISION } from "./limits.ts";
 import type { Directive, Supervision } from "./types.ts";
 
 export class RestartPolicy {
@@ -60,9 +60,6 @@ export class RestartPolicy {
     return fullMs * (0.5 + randomUint32 / 2 ** 33);
   }
 }
-
-/** Beyond so many doublings every backoff has reached its maximum. */
-const RETRIES_COUNTED_MAX = 32;
 
 export interface Judgement {
   readonly directive: Directive;

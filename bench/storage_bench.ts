@@ -8,11 +8,11 @@
  *
  * @module
  */
+import { crc32c } from "../kv/crc32c.ts";
 import { encodeEntries, ENTRY_HEADER_BYTES } from "../raft/entry_codec.ts";
 import { configurationOf } from "../raft/configuration.ts";
 import { type Entry, EntryKind, GROUP_DEFAULT, logIndex, nodeId, term } from "../raft/types.ts";
 import { encodeBlock, LOG_EMPTY } from "../storage/block_codec.ts";
-import { crc32c } from "../storage/crc32c.ts";
 import { type Disk, diskAt } from "../storage/disk.ts";
 import { KvLogStore } from "../storage/kv_log_store.ts";
 import { ATOMIC_LIMITS, MARK_SLOT_BYTES, SNAPSHOT_CHUNK_BYTES_MAX } from "../storage/limits.ts";

@@ -27,17 +27,17 @@ import {
 /**
  * What a snapshot of the state that has applied all up to `index` says of itself.
  *
- * @throws {InvariantError} if that is not committed, or is cut off: then an older snapshot stands there.
+ * @param timeMs the latest stamp of what was applied: the entry at `index` may be cut off.
+ * @throws {InvariantError} if that is not committed, or lies before the log's base.
  */
-export function snapshotMeta(core: Core, index: LogIndex): SnapshotMeta {
+export function snapshotMeta(core: Core, index: LogIndex, timeMs: number): SnapshotMeta {
   if (index > core.commitIndex) {
     throw new InvariantError(
       `Cannot take a snapshot of ${index}: only entries up to ${core.commitIndex} are committed`,
     );
   }
-  const { term, timeMs } = core.log.entry(index);
   const { configuration } = configurationAt(core, index);
-  return { index, term, timeMs, configuration };
+  return { index, term: core.log.term(index), timeMs, configuration };
 }
 
 /** As a leader: `peer` lacks what was cut off. Its heartbeats go on, and show when it has caught up. */

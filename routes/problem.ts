@@ -113,13 +113,16 @@ export function problemOf(error: unknown): HttpProblem | null {
     return new HttpProblem("no-leader", "No leader was found in time; nothing was done.");
   }
   if (error instanceof Overloaded) {
-    return new HttpProblem("overloaded", "A queue of the node is full; nothing was done.");
+    return new HttpProblem(
+      "overloaded",
+      "Too much of this is under way already; nothing was done.",
+    );
   }
   if (error instanceof Draining) {
     return new HttpProblem("draining", "The node takes no new requests; nothing was done.");
   }
   if (error instanceof NotServing) {
-    return new HttpProblem("not-serving", "The replica is not running; nothing was done.");
+    return new HttpProblem("not-serving", "The node cannot serve this now; nothing was done.");
   }
   if (error instanceof AdminRefused) return new HttpProblem(error.reason, error.message);
   if (error instanceof TooStale) {

@@ -16,10 +16,10 @@
  *
  * @module
  */
+import { crc32c } from "../kv/crc32c.ts";
 import { decodeEntries, getUint48, setUint48 } from "../raft/entry_codec.ts";
 import { type Entry, logIndex, type Term } from "../raft/types.ts";
 import { type Chain, CHAIN_START, chainAfter, sameChain } from "./chain.ts";
-import { crc32c } from "./crc32c.ts";
 import { CorruptLog } from "./types.ts";
 
 export const BLOCK_VERSION = 1;

@@ -17,10 +17,10 @@
  *
  * @module
  */
+import { crc32c } from "../kv/crc32c.ts";
 import { getUint48, setUint48 } from "../raft/entry_codec.ts";
 import type { SnapshotInfo } from "../raft/types.ts";
 import { type Chain, CHAIN_START, chainAfter, chainText } from "./chain.ts";
-import { crc32c } from "./crc32c.ts";
 import { SNAPSHOT_CHUNK_BYTES_MAX } from "./limits.ts";
 import { CorruptSnapshot } from "./types.ts";
 

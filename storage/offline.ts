@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { configurationOf } from "../raft/configuration.ts";
 import { decodeConfiguration, encodeConfiguration } from "../raft/configuration_codec.ts";
 import { encodeEntries } from "../raft/entry_codec.ts";
 import {
@@ -187,14 +188,9 @@ function checkForcible(
 function soleVoter({ identity, state, log }: Data, address: NodeAddress): Entry {
   const index = logIndex(state.end.lastIndex + 1);
   const { id, url, peer } = address;
-  const configuration: Configuration = {
-    voters: [identity.nodeId as NodeId],
-    votersOutgoing: [],
-    learners: [],
-    promoting: [],
-    // Not since when it was in the old cluster: in this one, on its new incarnation.
-    addresses: [{ id, url, peer, since: index }],
-  };
+  // Not since when it was in the old cluster: in this one, on its new incarnation.
+  const addresses = [{ id, url, peer, since: index }];
+  const configuration = configurationOf([identity.nodeId as NodeId], { addresses });
   return {
     term: term(state.hardState.term + 1),
     index,

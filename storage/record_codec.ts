@@ -10,10 +10,10 @@
  *
  * @module
  */
+import { crc32c } from "../kv/crc32c.ts";
 import { getUint48, setUint48 } from "../raft/entry_codec.ts";
 import { type HardState, logIndex, type NodeId, NUMBER_MAX, term } from "../raft/types.ts";
 import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
-import { crc32c } from "./crc32c.ts";
 import { ID_BYTES_MAX } from "./limits.ts";
 import { CorruptLog, type Identity, UnsupportedFormat } from "./types.ts";
 

@@ -2,8 +2,9 @@
  * The snapshots of one replica while its log is open: which is current, what is being made, what is
  * coming in, and what is pinned. The same for every store.
  *
- * Not here: the making of one (snapshot_writer.ts) and its coming in (snapshot_receiver.ts), how chunks and the switch are written (the {@linkcode SnapshotPlace}), their bytes
- * (chunk_codec.ts), and any knowledge of the state in them.
+ * Not here: the making of one (snapshot_writer.ts) and its coming in (snapshot_receiver.ts), how chunks
+ * and the switch are written (the {@linkcode SnapshotPlace}), their bytes (chunk_codec.ts), and any
+ * knowledge of the state in them.
  *
  * @module
  */
@@ -214,7 +215,7 @@ export class Snapshots implements SnapshotStore {
 }
 
 /** The same contents at the same place in the log, which makes the rest the same. */
-export function sameSnapshot(a: SnapshotInfo, b: SnapshotInfo): boolean {
+function sameSnapshot(a: SnapshotInfo, b: SnapshotInfo): boolean {
   return a.id === b.id && a.chunks === b.chunks && a.bytes === b.bytes &&
     a.meta.index === b.meta.index && a.meta.term === b.meta.term;
 }

@@ -3,9 +3,10 @@ import { startNode } from "../../actors/node.ts";
 import { NotServing } from "../../actors/outcomes.ts";
 import { LINEARIZABLE } from "../../actors/service.ts";
 import { type VirtualEnv, virtualEnv } from "../../actors/virtual_env.ts";
+import { MalformedSnapshot } from "../../kv/snapshot_reader.ts";
 import { nodeId } from "../../raft/types.ts";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
-import { CorruptLog, type LogStore } from "../../storage/types.ts";
+import { CorruptLog, CorruptSnapshot, type LogStore } from "../../storage/types.ts";
 import { createMemoryNetwork } from "../../transport/memory.ts";
 import { addressOf } from "./addresses.ts";
 import { put } from "./virtual_cluster.ts";
@@ -53,6 +54,8 @@ Deno.test("node: what a restart cannot mend ends it at once, others are tried ag
   for (
     const { error, tries } of [
       { error: new CorruptLog("bad"), tries: 1 },
+      { error: new CorruptSnapshot("bad"), tries: 1 },
+      { error: new MalformedSnapshot("bad"), tries: 1 },
       { error: new Deno.errors.NotCapable("no"), tries: 1 },
       { error: new Error("busy"), tries: 3 },
     ]

@@ -166,7 +166,7 @@ Deno.test("step() forgets configurations that are cut off, but not the one in ef
   persisted(core);
   acknowledge(core, C);
   assertEquals(core.configurations.map(({ index }) => index), [0, 2]);
-  assertEquals(snapshotMeta(core, i(2)).configuration.learners, [D]);
+  assertEquals(snapshotMeta(core, i(2), NOW_MS).configuration.learners, [D]);
   compact(core, 1);
   assertEquals(core.configurations.map(({ index }) => index), [0, 2]);
   compact(core, 3);
@@ -174,7 +174,7 @@ Deno.test("step() forgets configurations that are cut off, but not the one in ef
   assertEquals(core.configuration.learners, [D]);
 });
 
-Deno.test("snapshotMeta() describes the state at any index that is committed and still in the log", () => {
+Deno.test("snapshotMeta() describes the state at any index that is committed, from the log's base on", () => {
   const core = leadSettled(start());
   const change = { type: "add", member: { id: D, url: "", peer: "" }, voter: false } as const;
   propose(core, bytes(1));
@@ -182,17 +182,20 @@ Deno.test("snapshotMeta() describes the state at any index that is committed and
   persisted(core);
   acknowledge(core, C);
   propose(core, bytes(2));
-  const at = (index: number) => snapshotMeta(core, i(index));
+  const at = (index: number) => snapshotMeta(core, i(index), NOW_MS + index);
   assertEquals(at(2), {
     index: i(2),
     term: t(1),
-    timeMs: NOW_MS,
+    timeMs: NOW_MS + 2,
     configuration: configuration([A, B, C]),
   });
   assertEquals(at(3).configuration, core.configuration);
   assertThrows(() => at(4), InvariantError, "only entries up to 3 are committed");
+  const before = at(2);
   compact(core, 2);
-  assertThrows(() => at(2), InvariantError, "holds 3 to 4");
+  assertEquals(at(2), before);
+  compact(core, 3);
+  assertThrows(() => at(2), InvariantError, "holds 4 to 4");
 });
 
 Deno.test("step() counts as durable what was cut off, though nobody had said so yet", () => {

@@ -206,7 +206,8 @@ export class Cluster {
     }
     if (applied.index <= (disk.snapshot?.applied.index ?? 0)) return;
     const compactTo = applied.index - this.#below(this.#happens(50) ? 1 : 12);
-    storeSnapshot(disk, snapshotMeta(core, applied.index), applied, logIndex(compactTo));
+    const meta = snapshotMeta(core, applied.index, core.log.entry(applied.index).timeMs);
+    storeSnapshot(disk, meta, applied, logIndex(compactTo));
     this.oracle.marks.snapshots++;
     if (this.#schedule.crashes && this.#happens(10)) this.#crash(node);
     else this.#push(node, { type: "compacted", index: disk.baseIndex });

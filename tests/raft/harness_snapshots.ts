@@ -76,7 +76,8 @@ export class SnapshotShell {
     this.#sending.set(to, { snapshot: stored, next: 0 });
     // The state may be a better one by now.
     if (applied.index > stored.applied.index && applied.digest % 2 === 0) {
-      storeSnapshot(this.#disk, snapshotMeta(core, applied.index), applied, 0 as LogIndex);
+      const meta = snapshotMeta(core, applied.index, core.log.entry(applied.index).timeMs);
+      storeSnapshot(this.#disk, meta, applied, 0 as LogIndex);
       this.#sending.set(to, { snapshot: this.#disk.snapshot!, next: 0 });
     }
     this.#sendWindow(core, to);

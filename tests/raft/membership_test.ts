@@ -182,7 +182,7 @@ Deno.test("step() says of a member which entry added it, and of one that came ba
   assertEquals(configurationsIn(replicate(core, C)), [[both, 7, true]]);
   // So it is in the log, and in a snapshot.
   assertEquals(decodeConfiguration(core.log.entry(i(7)).data), both);
-  assertEquals(snapshotMeta(core, i(7)).configuration, both);
+  assertEquals(snapshotMeta(core, i(7), 0).configuration, both);
 });
 
 Deno.test("step() ignores what an operator's request says of when the member was added", () => {

@@ -22,7 +22,7 @@ import {
 import { BlockIndex } from "../../storage/block_index.ts";
 import { CHAIN_START, chainAfter, sameChain } from "../../storage/chain.ts";
 import { planCommit } from "../../storage/commit_plan.ts";
-import { crc32c } from "../../storage/crc32c.ts";
+import { crc32c } from "../../kv/crc32c.ts";
 import { ATOMIC_LIMITS } from "../../storage/limits.ts";
 import { decodeSlot, encodeSlot, readSlots, SlotBuffer } from "../../storage/mark.ts";
 import { decodePeers, encodePeers } from "../../storage/peers_record.ts";
