@@ -89,7 +89,7 @@ export interface State {
   leaderTerm: number;
   /** What the core was last told of the clock (see `lease-clock`). */
   leaseTrusted: boolean;
-  /** Whether all other members take this node for a stranger. */
+  /** Whether this node must not lead: removed, or refused for its data (membership.ts). */
   outcast: boolean;
   /** Whether a `continue` is in the mailbox. */
   continuing: boolean;
