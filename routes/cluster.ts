@@ -45,7 +45,7 @@ async function addMember(door: Door, request: Request): Promise<Response> {
 }
 
 async function removeMember(door: Door, request: Request): Promise<Response> {
-  checkUnconditional(request);
+  fieldsOf(await takeJson(request, {}), "the body", []);
   const id = lastPartOfPath(request);
   if (id === null || !isNodeId(id)) {
     throw new HttpProblem("unknown-member", "No member can have this id.");

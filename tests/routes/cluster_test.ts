@@ -155,6 +155,27 @@ Deno.test("DELETE /v1/cluster/members/{id} removes whom the path names", async (
   assertEquals(asked.length, 3);
 });
 
+Deno.test("DELETE /v1/cluster/members/{id} takes no field in its body", async () => {
+  let removed = 0;
+  const app = appWith({
+    removeMember: () => {
+      removed++;
+      return Promise.resolve(STATUS.members);
+    },
+  });
+  const remove = (body: unknown) =>
+    app.request("/v1/cluster/members/n4", {
+      method: "DELETE",
+      headers: JSON_TYPE,
+      body: JSON.stringify(body),
+    });
+  assertEquals([(await remove({})).status, removed], [200, 1]);
+  const detail = await assertProblem(await remove({ force: true }), "bad-request");
+  assert(detail.includes('unknown field "force"; known: none'), detail);
+  await assertProblem(await remove(["n4"]), "bad-request");
+  assertEquals(removed, 1);
+});
+
 Deno.test("POST /v1/cluster/transfer hands over to whom it names, or to the best", async () => {
   const asked: (string | null)[] = [];
   const app = appWith({
@@ -203,9 +224,15 @@ Deno.test("operators' requests refuse bodies that are too large, of another type
     ['{"id":[[1]]}', JSON_TYPE, "bad-json"],
     [" ".repeat(ADMIN_BODY_BYTES_MAX + 1), JSON_TYPE, "too-large"],
   ];
-  for (const path of ["members", "transfer", "snapshot"]) {
+  const addresses = [
+    ["POST", "members"],
+    ["DELETE", "members/n4"],
+    ["POST", "transfer"],
+    ["POST", "snapshot"],
+  ];
+  for (const [method, path] of addresses) {
     for (const [body, headers, code] of cases) {
-      const init = { method: "POST", headers, body };
+      const init = { method, headers, body };
       await assertProblem(await app.request(`/v1/cluster/${path}`, init), code);
     }
   }
