@@ -190,6 +190,7 @@ const REFUSALS: Readonly<Record<AdminRefusalOfCore, string>> = {
   "address-in-use": "another member has this peer address or URL",
   "unknown-member": "there is no such member",
   "last-voter": "nobody would be left to vote",
+  "quorum-unreachable": "no majority of those that would be left to vote can be reached",
   "transfer-in-progress": "leadership is being handed over already",
   "not-a-voter": "it does not vote",
   "target-unreachable": "the leader has not heard of it lately",

@@ -25,6 +25,7 @@ const REASONS: Readonly<Record<AdminRefusalOfCore, true>> = {
   "address-in-use": true,
   "unknown-member": true,
   "last-voter": true,
+  "quorum-unreachable": true,
   "transfer-in-progress": true,
   "not-a-voter": true,
   "target-unreachable": true,

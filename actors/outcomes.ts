@@ -62,6 +62,7 @@ export type AdminRefusal =
   | "address-in-use"
   | "unknown-member"
   | "last-voter"
+  | "quorum-unreachable"
   | "change-in-progress"
   | "wrong-cluster"
   | "transfer-in-progress"

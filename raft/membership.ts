@@ -16,7 +16,7 @@ import { encodeConfiguration } from "./configuration_codec.ts";
 import { appendAsLeader, type Core, emit } from "./core.ts";
 import { DEPARTURE_TIMEOUTS } from "./limits.ts";
 import type { AppendReply } from "./message.ts";
-import { isMember, isVoter } from "./quorum.ts";
+import { isMember, isVoter, majority } from "./quorum.ts";
 import { broadcast } from "./sending.ts";
 import { retire } from "./stepping_down.ts";
 import { trackMembers } from "./tracking.ts";
@@ -66,8 +66,10 @@ function refusalOf(core: Core, change: MembershipChange): ChangeRefusal | null {
   const { configuration } = core;
   if (change.type === "remove") {
     if (!isMember(configuration, change.id)) return "unknown-member";
-    const isLast = configuration.voters.length === 1 && configuration.voters[0] === change.id;
-    return isLast ? "last-voter" : null;
+    if (!configuration.voters.includes(change.id)) return null;
+    const rest = configuration.voters.filter((voter) => voter !== change.id);
+    if (rest.length === 0) return "last-voter";
+    return isReachable(core, rest) ? null : "quorum-unreachable";
   }
   const { member, replaces } = change;
   if (isMember(configuration, member.id)) return "member-exists";
@@ -79,6 +81,19 @@ function refusalOf(core: Core, change: MembershipChange): ChangeRefusal | null {
   if (!configuration.voters.includes(replaces)) return "unknown-member";
   const isTaken = configuration.promoting.some((each) => each.replaces === replaces);
   return isTaken ? "change-in-progress" : null;
+}
+
+/**
+ * Whether a majority of `voters` has answered within an election timeout (or may yet, in a leader's first
+ * one). A joint step towards voters that do not answer could neither be finished nor taken back.
+ */
+export function isReachable(core: Core, voters: readonly NodeId[]): boolean {
+  let heard = 0;
+  for (const voter of voters) {
+    const heardTick = voter === core.id ? core.ticks : core.progress.get(voter)?.heardTick;
+    if (heardTick !== undefined && core.ticks - heardTick < core.limits.electionTicks) heard++;
+  }
+  return heard >= majority(voters.length);
 }
 
 /** The configuration after the first entry of a change, which stands at `index`. */

@@ -8,7 +8,7 @@
  * @module
  */
 import type { Core } from "./core.ts";
-import { appendConfiguration, mayChange, withPromoted } from "./membership.ts";
+import { appendConfiguration, isReachable, mayChange, withPromoted } from "./membership.ts";
 import type { Progress } from "./progress.ts";
 import { beginRound } from "./promotion_round.ts";
 
@@ -17,8 +17,9 @@ export function advancePromotion(core: Core, peer: Progress): void {
   const round = core.promotions.get(peer.id);
   if (round === undefined || !peer.counts || peer.match < round.target) return;
   const isFast = core.ticks - round.startedTick < core.limits.electionTicks;
-  if (isFast && mayChange(core)) {
-    appendConfiguration(core, withPromoted(core.configuration, peer.id));
+  const next = withPromoted(core.configuration, peer.id);
+  if (isFast && mayChange(core) && isReachable(core, next.voters)) {
+    appendConfiguration(core, next);
   } else {
     beginRound(core, peer.id);
   }

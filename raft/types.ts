@@ -145,7 +145,9 @@ export type ChangeRefusal =
   | "address-in-use"
   | "unknown-member"
   /** Nobody would be left to vote. */
-  | "last-voter";
+  | "last-voter"
+  /** Of those that would be left to vote, no majority answers: the change could not be finished. */
+  | "quorum-unreachable";
 
 /** Why a leadership is not handed over. */
 export type TransferRefusal =

@@ -45,6 +45,7 @@ export const PROBLEMS = {
   "member-exists": { status: 409, title: "The member is there already" },
   "address-in-use": { status: 409, title: "Another member has this address" },
   "last-voter": { status: 409, title: "Nobody would be left to vote" },
+  "quorum-unreachable": { status: 409, title: "Those left to vote cannot be reached" },
   "change-in-progress": { status: 409, title: "Another change of members is in progress" },
   "wrong-cluster": { status: 409, title: "This is another cluster" },
   "transfer-in-progress": { status: 409, title: "Leadership is being transferred" },

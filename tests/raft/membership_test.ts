@@ -332,6 +332,20 @@ Deno.test("step() refuses to remove the last voter, and any change where it does
   assertEquals(change(start({ configuration: THREE }), remove(B)), refusal("not-leader"));
 });
 
+Deno.test("step() removes nobody while those that are left are no majority, but who is dead", () => {
+  const core = leaderOf(THREE);
+  const ticks = core.limits.electionTicks;
+  // C is silent for an election timeout; B answers.
+  for (let at = 0; at < ticks; at++) {
+    tick(core);
+    acknowledge(core, B);
+  }
+  assertEquals(only(change(core, remove(B)), "change-result"), refusal("quorum-unreachable"));
+  assertEquals(core.configuration, THREE);
+  const [result] = only(change(core, remove(C)), "change-result");
+  assertEquals(result.result.status, "appended");
+});
+
 Deno.test("step() makes one change at a time, until its last entry is committed", () => {
   const core = leaderOf(membersOf([A, B, C, D]));
   change(core, add(E));
