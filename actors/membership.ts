@@ -92,6 +92,16 @@ export class Membership {
       : "this node is not a member of the cluster yet";
   }
 
+  /**
+   * Why no leader will do anything for this node; null if one may, as for a node that is yet to join. While a
+   * leader is heard, being refused by others proves nothing.
+   */
+  get forsaken(): string | null {
+    const isHeld = isMember(this.#configuration, this.#options.self);
+    const isCutOff = isHeld ? this.#outcast && this.#leaderlessMs !== null : this.#wasMember;
+    return isCutOff ? this.notMember : null;
+  }
+
   /** Another configuration is in effect, the one at `index` of the log, or that one is committed now. */
   adopt(configuration: Configuration, index: number, committed: boolean): void {
     const before = peersOf(this.#configuration);

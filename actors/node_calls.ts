@@ -80,7 +80,7 @@ export class NodeCalls implements KvService, ClusterService {
     let message: Extract<ReplicaMessage, { type: "write" }> | null = null;
     this.#enter();
     try {
-      return await this.#running().ask<WriteResult>(
+      return await this.#led().ask<WriteResult>(
         (reply) => message = { type: "write", taken: false, command, deadlineMs, reply },
         { timeoutMs: callMs + ASK_GRACE_MS, bytes: command.length, signal: options.signal },
       );
@@ -101,7 +101,8 @@ export class NodeCalls implements KvService, ClusterService {
     const deadlineMs = this.#ports.env.now() + callMs;
     this.#enter();
     try {
-      return await this.#running().ask<ServedRead>(
+      const isLed = consistency.mode === "linearizable" || consistency.mode === "lease";
+      return await (isLed ? this.#led() : this.#running()).ask<ServedRead>(
         (reply) => ({ type: "read", query, consistency, deadlineMs, reply }),
         { timeoutMs: callMs + ASK_GRACE_MS, signal: options.signal },
       );
@@ -262,7 +263,7 @@ export class NodeCalls implements KvService, ClusterService {
   async #administrate(command: AdminCommand, options: CallOptions) {
     this.#enter();
     try {
-      this.#running();
+      this.#led();
       return await this.#admin.run(command, options.deadlineMs ?? ADMIN_CALL_MS, options.signal);
     } finally {
       this.#leave();
@@ -292,6 +293,14 @@ export class NodeCalls implements KvService, ClusterService {
     const replica = this.#ports.replica();
     if (replica !== null) return replica;
     throw new NotServing("Cannot serve: the replica is starting");
+  }
+
+  /** For what the leader must do or confirm: no use in waiting for one that does not know this node. */
+  #led(): Ref<ReplicaMessage> {
+    const replica = this.#running();
+    const { forsaken } = this.#ports.membership;
+    if (forsaken !== null) throw new NotServing(`Cannot serve: ${forsaken}`);
+    return replica;
   }
 
   #enter(): void {
