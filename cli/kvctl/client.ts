@@ -31,6 +31,11 @@ export interface Call {
    * under an `idempotency-key`.
    */
   readonly lookAt?: string;
+  /**
+   * Only beside `lookAt`: how long a node that has been sent the request may take over its answer, if that
+   * is longer than the client's timeout, which then bounds the attempts to send it.
+   */
+  readonly answerMs?: number;
   /** Gives the request up, with a {@linkcode CommandFailed} as the reason; also while its answer is read. */
   readonly signal?: AbortSignal;
 }
@@ -117,15 +122,17 @@ export class ClusterClient {
         const leftMs = endMs - performance.now();
         // A node that takes the request and never answers (paused, cut off) must leave time to ask others,
         // if others may be asked then.
-        const attemptMs = call.lookAt === undefined ? leftMs / (this.urls.length - i) : leftMs;
-        if (attemptMs <= 0) break;
+        if (leftMs <= 0) break;
+        const attemptMs = call.lookAt === undefined
+          ? leftMs / (this.urls.length - i)
+          : Math.max(leftMs, call.answerMs ?? 0);
         const url = this.urls[this.#current];
         const outcome = await attempt(url, call, attemptMs, take);
         if ("taken" in outcome) return outcome.taken;
         failures.set(url, outcome);
         mayHaveWorked ||= outcome.mayHaveWorked;
         if (mayHaveWorked && call.lookAt !== undefined) {
-          throw gaveUp(call, failures, true, this.timeoutMs);
+          throw gaveUp(call, failures, true, Math.max(this.timeoutMs, call.answerMs ?? 0));
         }
         retryAfterMs = Math.max(retryAfterMs, outcome.retryAfterMs);
         this.#current = (this.#current + 1) % this.urls.length;

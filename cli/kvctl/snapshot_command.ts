@@ -17,7 +17,7 @@ export const snapshotCommand: Command = {
   help:
     `Each node given by --url takes a snapshot of its own state, and cuts its log off but for the tail that
 slow followers may need. Exits with 1 if one of them did not. A large one beside a load takes a minute, so
-without --timeout it is waited for up to five.
+without --timeout an answer is waited for up to five; a node that cannot be reached fails as elsewhere.
 
   --all  every member, not only the nodes given`,
   flags: { switches: ["all"] },
@@ -37,8 +37,10 @@ async function snapshot({ args, client, io, json }: Context): Promise<number> {
   const urls = args.switches.has("all")
     ? (await freshestView(client.urls, client.timeoutMs)).members.map((member) => member.url)
     : client.urls;
-  const timeoutMs = args.values.has("timeout") ? client.timeoutMs : SNAPSHOT_TIMEOUT_MS;
-  const outcomes = await Promise.all(urls.map((url) => takeOne(url, timeoutMs)));
+  const answerMs = args.values.has("timeout") ? client.timeoutMs : SNAPSHOT_TIMEOUT_MS;
+  const outcomes = await Promise.all(
+    urls.map((url) => takeOne(url, client.timeoutMs, answerMs)),
+  );
   if (json) await io.write(`${JSON.stringify({ snapshots: outcomes.map(outcomeJson) })}\n`);
   else {
     const rows = outcomes.map((outcome) => [
@@ -50,9 +52,11 @@ async function snapshot({ args, client, io, json }: Context): Promise<number> {
   return outcomes.every((outcome) => "index" in outcome) ? EXIT_OK : EXIT_FAILED;
 }
 
-async function takeOne(url: string, timeoutMs: number): Promise<Outcome> {
-  const call = jsonCall("POST", "/v1/cluster/snapshot", {}, "kvctl status");
+async function takeOne(url: string, timeoutMs: number, answerMs: number): Promise<Outcome> {
+  const call = { ...jsonCall("POST", "/v1/cluster/snapshot", {}, "kvctl status"), answerMs };
   try {
+    // A host that drops packets looks, to the long wait, like a node at work: so see first that it answers.
+    if (answerMs > timeoutMs) await freshestView([url], timeoutMs);
     const answer = answerJson(await new ClusterClient([url], timeoutMs).call(call));
     const { snapshotIndex } = (answer ?? {}) as Record<string, unknown>;
     if (typeof snapshotIndex === "number") return { url, index: snapshotIndex };

@@ -3,7 +3,10 @@
  *
  * @module
  */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ClusterClient } from "../../cli/kvctl/client.ts";
+import { SNAPSHOT_TIMEOUT_MS } from "../../cli/kvctl/limits.ts";
+import { snapshotCommand } from "../../cli/kvctl/snapshot_command.ts";
 import { FakeCluster, type FakeMember, type FakeNode, kvctl, problem } from "./fake_cluster.ts";
 
 const n4: FakeMember = {
@@ -220,6 +223,46 @@ Deno.test("kvctl snapshot fails if one node did not take one, and says which", a
   assertMatch(run.out, /^http:\S+ +40\nhttp:\S+ +409 snapshot-in-progress: one is being taken$/m);
   const json = JSON.parse((await kvctl(["snapshot", `--url=${cluster.urls}`, "--json"])).out);
   assertEquals(json.snapshots[1].error.code, "snapshot-in-progress");
+});
+
+Deno.test("kvctl snapshot waits for an answer longer than for a node that cannot be reached", async () => {
+  await using cluster = new FakeCluster(2);
+  const [first, second] = cluster.nodes;
+  await second.down();
+  const timeoutMs = 300;
+  const end = Promise.withResolvers<Response>();
+  let late = "";
+  first.fault = ({ path }) => {
+    if (path === "/v1/cluster") return null;
+    if (path === "/never") return end.promise;
+    // Answers after the end of a call that began later, and had the client's timeout.
+    return new ClusterClient([first.url], timeoutMs).call({ method: "GET", path: "/never" })
+      .then(() => problem(500, "internal"), (error) => {
+        late = error.message;
+        return Response.json({ snapshotIndex: 40 });
+      });
+  };
+  let out = "";
+  const startMs = performance.now();
+  const code = await snapshotCommand.run({
+    args: { positionals: [], values: new Map(), lists: new Map(), switches: new Set(["all"]) },
+    json: true,
+    client: new ClusterClient([first.url], timeoutMs),
+    io: {
+      write: (text) => Promise.resolve(void (out += text)),
+      complain: () => {},
+      isTerminal: false,
+      input: ReadableStream.from([]),
+      env: () => undefined,
+    },
+  });
+  end.resolve(new Response());
+  assertMatch(late, /did not answer within/);
+  const { snapshots } = JSON.parse(out);
+  assertEquals([code, snapshots[0]], [1, { url: first.url, snapshotIndex: 40 }]);
+  assertEquals([snapshots[1].url, snapshots[1].error.code], [second.url, "unavailable"]);
+  assertMatch(snapshots[1].error.message, /cannot be reached/);
+  assert(performance.now() - startMs < SNAPSHOT_TIMEOUT_MS / 10);
 });
 
 const usage: readonly [string[], RegExp][] = [
