@@ -17,6 +17,7 @@ import { EXIT_FAILED, EXIT_FENCED, EXIT_OK, EXIT_USAGE } from "./cli/exit_codes.
 import { askTarget } from "./cli/join.ts";
 import { CallFailed, ClusterClient } from "./cli/kvctl/client.ts";
 import { SEEDS_REFRESH_MS } from "./cli/limits.ts";
+import { LogOnce } from "./cli/log_once.ts";
 import { writeMembersFile } from "./cli/members_file.ts";
 import { prepareStart, type Start } from "./cli/node_start.ts";
 import { pause } from "./cli/pause.ts";
@@ -197,10 +198,16 @@ function logSnapshot(event: Extract<NodeEvent, { type: `snapshot-${string}` }>):
   }
 }
 
+/** Who is refused tries again at once, for as long as it runs. */
+const refusals = new LogOnce(() => performance.now());
+
 /** What an operator must know of the peers. */
 function logTransport(event: TransportEvent): void {
   switch (event.type) {
     case "refused": {
+      // Whoever does not say who it is comes from another port each time.
+      const from = event.peer ?? event.remote.replace(/:\d+$/, "");
+      if (!refusals.isDue(from, event.byPeer, event.reason)) return;
       const who = event.peer ?? event.remote;
       const text = event.byPeer ? `${who} refused this node` : `refused a connection of ${who}`;
       if (event.reason !== "other-data") return log("warn", `${text}: ${event.reason}`);
