@@ -9,16 +9,19 @@ import { formatTable } from "../table.ts";
 import type { Command, Context } from "./command.ts";
 import { CommandFailed } from "./failure.ts";
 import { ROUND_MIN_MS, VIEW_MS, WAIT_DEFAULT_MS, WAIT_POLL_MS } from "./limits.ts";
-import { type Asked, askReady, askView, type View } from "./view.ts";
+import { type Asked, askReady, askView, freshestOf, type View } from "./view.ts";
 
 export const statusCommand: Command = {
   name: "status",
   summary: "shows members, roles, terms and indexes, as each node sees them",
   usage: "status [flags]",
   help: `Asks the nodes given, and then the members that these name. A node that does not answer is
-shown with the reason. Exits with 1 if no node answers, or none that does knows a leader.
+shown with the reason, and "removed" is the role of one that is no member by the view of whoever has seen
+most of the log. Exits with 1 if no node answers, or none that does knows a leader.
 
-  --wait  returns when every member is ready; --timeout is ${WAIT_DEFAULT_MS / 1000}s then`,
+  --wait  returns when every member by that view is ready; --timeout is ${
+    WAIT_DEFAULT_MS / 1000
+  }s then`,
   flags: { switches: ["wait"] },
   positionalsMin: 0,
   positionalsMax: 0,
@@ -32,12 +35,17 @@ interface NodeStatus {
   readonly asked: Asked;
 }
 
+/** A node, and whether it is a member by the freshest view of its cluster that was given. */
+interface Judged extends NodeStatus {
+  readonly isMember: boolean;
+}
+
 async function status({ args, client, io, json }: Context): Promise<number> {
   const timeoutMs = args.values.has("timeout") ? client.timeoutMs : WAIT_DEFAULT_MS;
   const nodes = args.switches.has("wait")
     ? await waitForAll(client.urls, timeoutMs)
     : await askAll(client.urls, Math.min(VIEW_MS, client.timeoutMs));
-  const views = nodes.flatMap(({ asked }) => "view" in asked ? [asked.view] : []);
+  const views = viewsOf(nodes);
   if (json) {
     const clusterIds = new Set(views.map((view) => view.clusterId));
     await io.write(`${
@@ -60,13 +68,16 @@ async function status({ args, client, io, json }: Context): Promise<number> {
 }
 
 /** Asks again and again until all members are ready, under one leader. */
-async function waitForAll(urls: readonly string[], timeoutMs: number): Promise<NodeStatus[]> {
+async function waitForAll(urls: readonly string[], timeoutMs: number): Promise<Judged[]> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {
     const askMs = Math.max(1, Math.min(VIEW_MS, endMs - performance.now()));
     const nodes = await askAll(urls, askMs);
-    const unready = await Promise.all(nodes.map((node) => whyUnready(node, askMs)));
-    const leaders = new Set(nodes.map(({ asked }) => "view" in asked ? asked.view.leader : null));
+    // If no view tells who is a member, all that were asked are in the way.
+    const members = nodes.filter(({ isMember }) => isMember);
+    const awaited = members.length > 0 ? members : nodes;
+    const unready = await Promise.all(awaited.map((node) => whyUnready(node, askMs)));
+    const leaders = new Set(awaited.map(({ asked }) => "view" in asked ? asked.view.leader : null));
     const whys = unready.filter((why) => why !== null);
     if (whys.length === 0 && leaders.size === 1 && !leaders.has(null)) return nodes;
     await pause(WAIT_POLL_MS, new AbortController().signal);
@@ -87,30 +98,49 @@ async function whyUnready({ id, url, asked }: NodeStatus, askMs: number): Promis
   return why === null ? null : `${id ?? url} ${why}`;
 }
 
-/** Asks `urls`, then the members that did not answer there under their own addresses. */
-async function askAll(urls: readonly string[], timeoutMs: number): Promise<NodeStatus[]> {
+/** Asks `urls`, then the members that the answers name under their own addresses, until all are asked. */
+async function askAll(urls: readonly string[], timeoutMs: number): Promise<Judged[]> {
   const ask = async (url: string) => ({ url, asked: await askView(url, timeoutMs) });
   const first = await Promise.all(urls.map(ask));
   const nodes = new Map<string, NodeStatus>();
-  const members = new Map<string, string>();
   for (const { url, asked } of first) {
-    if (!("view" in asked)) continue;
-    nodes.set(asked.view.node, { id: asked.view.node, url, asked });
-    for (const member of asked.view.members) members.set(member.id, member.url);
+    if ("view" in asked) nodes.set(asked.view.node, { id: asked.view.node, url, asked });
   }
-  const others = [...members].filter(([id]) => !nodes.has(id));
-  for (
-    const node of await Promise.all(others.map(async ([id, url]) => ({ id, ...await ask(url) })))
-  ) {
-    nodes.set(node.id, node);
+  const memberUrls = new Set<string>();
+  for (;;) {
+    const others = new Map<string, string>();
+    for (const { id, url } of viewsOf([...nodes.values()]).flatMap((view) => view.members)) {
+      memberUrls.add(url);
+      if (!nodes.has(id)) others.set(id, url);
+    }
+    if (others.size === 0) break;
+    // Their views may name further members: a node that was removed long ago knows only the old ones.
+    const asked = [...others].map(async ([id, url]) => ({ id, ...await ask(url) }));
+    for (const node of await Promise.all(asked)) nodes.set(node.id, node);
   }
-  const memberUrls = new Set(members.values());
   const strangers = first
     .filter(({ url, asked }) => !("view" in asked) && !memberUrls.has(url))
     .map(({ url, asked }) => ({ id: null, url, asked }));
   const byId = (a: NodeStatus, b: NodeStatus) =>
     (a.id ?? "").localeCompare(b.id ?? "", "en", { numeric: true });
-  return [...[...nodes.values()].sort(byId), ...strangers];
+  return judge([...[...nodes.values()].sort(byId), ...strangers]);
+}
+
+function judge(nodes: readonly NodeStatus[]): Judged[] {
+  const views = viewsOf(nodes);
+  return nodes.map((node) => {
+    const { id, asked } = node;
+    // Indexes of different clusters say nothing about each other.
+    const ofCluster = "view" in asked
+      ? views.filter((view) => view.clusterId === asked.view.clusterId)
+      : views;
+    const isMember = freshestOf(ofCluster)?.members.some((member) => member.id === id) ?? false;
+    return { ...node, isMember };
+  });
+}
+
+function viewsOf(nodes: readonly NodeStatus[]): View[] {
+  return nodes.flatMap(({ asked }) => "view" in asked ? [asked.view] : []);
 }
 
 const head = [
@@ -126,19 +156,21 @@ const head = [
   "state hash",
 ];
 
-function table(nodes: readonly NodeStatus[]): string {
-  const rows = nodes.flatMap(({ id, url, asked }) => {
+function table(nodes: readonly Judged[]): string {
+  const rows = nodes.flatMap(({ id, url, asked, isMember }) => {
     if (!("view" in asked)) return [[id ?? "?", url, asked.why, ...head.slice(3).map(() => "-")]];
-    return asked.view.replicas.map((replica) => row(id ?? "?", url, replica));
+    return asked.view.replicas.map((replica) =>
+      row(id ?? "?", url, isMember ? replica.role : "removed", replica)
+    );
   });
   return formatTable([head, ...rows]);
 }
 
-function row(id: string, url: string, replica: View["replicas"][number]): string[] {
+function row(id: string, url: string, role: string, replica: View["replicas"][number]): string[] {
   return [
     id,
     url,
-    replica.role,
+    role,
     String(replica.term),
     replica.leader ?? "-",
     String(replica.snapshotIndex),

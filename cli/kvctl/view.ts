@@ -96,15 +96,20 @@ export async function freshestView(urls: readonly string[], timeoutMs: number): 
     const askMs = Math.max(1, Math.min(VIEW_MS, endMs - performance.now()));
     const asked = await Promise.all(urls.map((url) => askView(url, askMs)));
     const views = asked.flatMap((one) => "view" in one ? [one.view] : []);
-    if (views.length > 0) {
-      return views.reduce((best, view) => commitIndex(view) > commitIndex(best) ? view : best);
-    }
+    const freshest = freshestOf(views);
+    if (freshest !== null) return freshest;
     if (performance.now() + ROUND_PAUSE_MAX_MS >= endMs) {
       const list = asked.map((one, i) => `${urls[i]} ${"why" in one ? one.why : ""}`).join("; ");
       throw new CallFailed("unavailable", null, `no node answered: ${list}`);
     }
     await pause(ROUND_PAUSE_MAX_MS, new AbortController().signal);
   }
+}
+
+/** The view that has seen most of the log; null if there is none. */
+export function freshestOf(views: readonly View[]): View | null {
+  if (views.length === 0) return null;
+  return views.reduce((best, view) => commitIndex(view) > commitIndex(best) ? view : best);
 }
 
 function commitIndex(view: View): number {

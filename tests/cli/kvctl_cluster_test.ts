@@ -6,7 +6,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { HashComparison } from "../../cli/kvctl/hash_comparison.ts";
 import { VERIFY_SAMPLES_MAX } from "../../cli/kvctl/limits.ts";
-import { FakeCluster, kvctl, problem } from "./fake_cluster.ts";
+import { FakeCluster, type FakeNode, kvctl, problem } from "./fake_cluster.ts";
 
 const a = "aa".repeat(16);
 const b = "bb".repeat(16);
@@ -75,6 +75,63 @@ Deno.test("kvctl status --wait says who is not ready when the time is over", asy
     run.errors,
     "kvctl status: not all are ready after 300 ms: n2 is not ready; n3 cannot be reached\n",
   );
+});
+
+/** Makes the node one that was removed, and whose view, at a lower index, still has it as a member. */
+async function outdate(cluster: FakeCluster, node: FakeNode): Promise<void> {
+  const stale = await (await fetch(`${node.url}/v1/cluster`)).json();
+  stale.replicas[0].commitIndex = 5;
+  const members = cluster.members().filter(({ id }) => id !== node.id);
+  cluster.members = () => members;
+  node.fault = ({ path }) =>
+    path === "/v1/cluster" ? Response.json(stale) : problem(503, "not-serving");
+}
+
+Deno.test("kvctl status shows as removed who is no member of the freshest view", async () => {
+  await using cluster = new FakeCluster();
+  const [first, , third] = cluster.nodes;
+  await outdate(cluster, third);
+  for (const urls of [cluster.urls, third.url, `${third.url},${first.url}`]) {
+    const run = await kvctl(["status", `--url=${urls}`]);
+    assertEquals(run.code, 0);
+    const roles = run.out.trimEnd().split("\n").slice(2).map((line) => line.split(/ +/)[2]);
+    assertEquals(roles, ["leader", "follower", "removed"]);
+  }
+});
+
+Deno.test("kvctl status --wait waits neither for who was removed nor for a stranger's silence", async () => {
+  await using cluster = new FakeCluster();
+  await using other = new FakeCluster(1);
+  const [, , third] = cluster.nodes;
+  await outdate(cluster, third);
+  await other.nodes[0].down();
+  const args = ["status", "--wait", "--timeout=2s", `--url=${other.urls},${cluster.urls}`];
+  const answering = await kvctl(args);
+  assertEquals([answering.code, answering.errors], [0, ""]);
+  await third.down();
+  const silent = await kvctl(args);
+  assertEquals([silent.code, silent.errors], [0, ""]);
+});
+
+Deno.test("kvctl status --wait waits for a member that only the freshest view names", async () => {
+  await using cluster = new FakeCluster(4);
+  const [, , third, fourth] = cluster.nodes;
+  const all = cluster.members();
+  cluster.members = () => all.slice(0, 3);
+  await outdate(cluster, third);
+  cluster.members = () => all.filter(({ id }) => id !== third.id);
+  fourth.fault = ({ path }) => path === "/readyz" ? problem(503, "not-serving") : null;
+  const run = await kvctl(["status", "--wait", `--url=${third.url}`, "--timeout=300"]);
+  assertEquals(run.code, 1);
+  assertEquals(run.errors, "kvctl status: not all are ready after 300 ms: n4 is not ready\n");
+});
+
+Deno.test("kvctl status --wait does not take silence for an empty cluster", async () => {
+  await using cluster = new FakeCluster(1);
+  await cluster.nodes[0].down();
+  const run = await kvctl(["status", "--wait", `--url=${cluster.urls}`, "--timeout=300"]);
+  assertEquals(run.code, 1);
+  assertMatch(run.errors, /not all are ready after 300 ms: http:\S+ cannot be reached$/m);
 });
 
 Deno.test("kvctl verify finds replicas equal at one index", async () => {
