@@ -123,7 +123,9 @@ export function problemOf(error: unknown): HttpProblem | null {
     return new HttpProblem("draining", "The node takes no new requests; nothing was done.");
   }
   if (error instanceof NotServing) {
-    return new HttpProblem("not-serving", "The node cannot serve this now; nothing was done.");
+    // Why it cannot, a client may know: a node that was removed will never serve it again.
+    const why = error.message || "The node cannot serve this now";
+    return new HttpProblem("not-serving", `${why}; nothing was done.`);
   }
   if (error instanceof AdminRefused) return new HttpProblem(error.reason, error.message);
   if (error instanceof TooStale) {

@@ -58,6 +58,15 @@ Deno.test("every door maps every outcome of a call to its problem", async () => 
   }
 });
 
+Deno.test("a node that cannot serve says why, at every door", async () => {
+  const refuse = () => Promise.reject(new NotServing("Cannot serve: this node was removed"));
+  const app = quietApp(scripted({ write: refuse, read: refuse }));
+  for (const [method, path] of REQUESTS) {
+    const detail = await assertProblem(await app.request(requestOf(method, path)), "not-serving");
+    assertEquals(detail, "Cannot serve: this node was removed; nothing was done.");
+  }
+});
+
 Deno.test("problems: what was certainly not applied is 503, what may have been is 504", () => {
   const codes = [
     "no-leader",
