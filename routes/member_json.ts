@@ -14,6 +14,8 @@ const ORIGIN = /^https?:\/\/[^\s/?#@\\]+\/?$/i;
 /** The host of `host:port`; IPv6 stands in brackets. */
 const PEER = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):(\d{1,5})$/;
 
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 const MEMBER_FIELDS = ["id", "url", "peer", "role", "replaces", "clusterId"];
 
 /**
@@ -41,7 +43,7 @@ export function takeMember(json: unknown): MemberRequest {
     peer: takePeer(fields.peer),
     role,
     replaces,
-    clusterId: takeNullable("clusterId", fields.clusterId),
+    clusterId: takeClusterId(fields.clusterId),
   };
 }
 
@@ -69,6 +71,16 @@ function takeName(what: string, json: unknown): string {
 
 function takeNullable(what: string, json: unknown): string | null {
   return json === undefined || json === null ? null : takeName(what, json);
+}
+
+/** Gives the UUID in lowercase, as nodes have it: case does not tell UUIDs apart (RFC 9562, 4). */
+function takeClusterId(json: unknown): string | null {
+  if (json === undefined || json === null) return null;
+  if (typeof json === "string" && UUID.test(json)) return json.toLowerCase();
+  throw new HttpProblem(
+    "bad-request",
+    "clusterId is a UUID, as GET /v1/cluster tells it, or null.",
+  );
 }
 
 /** Gives the origin as `URL` writes it, so that one address is written in one way. */

@@ -56,6 +56,10 @@ Deno.test("POST /v1/cluster/members asks for what the body says, and gives the m
     [{ ...MEMBER, replaces: "n2" }, { ...full, replaces: "n2" }],
     [{ ...full }, full],
     [{ ...MEMBER, clusterId: STATUS.clusterId }, { ...full, clusterId: STATUS.clusterId }],
+    [
+      { ...MEMBER, clusterId: STATUS.clusterId.toUpperCase() },
+      { ...full, clusterId: STATUS.clusterId },
+    ],
     [{ ...MEMBER, url: "HTTPS://Example.org/" }, { ...full, url: "https://example.org" }],
     [{ ...MEMBER, url: "http://[fd00::4]:8001" }, { ...full, url: "http://[fd00::4]:8001" }],
     [{ ...MEMBER, peer: "[fd00::4]:9001" }, { ...full, peer: "[fd00::4]:9001" }],
@@ -95,7 +99,16 @@ Deno.test("POST /v1/cluster/members refuses a body that describes no member, and
     [{ ...MEMBER, replaces: "a/b" }, "replaces is a string"],
     [{ ...MEMBER, replaces: "n4" }, "cannot replace itself"],
     [{ ...MEMBER, role: "learner", replaces: "n2" }, "A learner replaces nobody"],
-    [{ ...MEMBER, clusterId: {} }, "clusterId is a string"],
+    ...[
+      {},
+      7,
+      "",
+      "another",
+      STATUS.clusterId.slice(1),
+      `${STATUS.clusterId}0`,
+      `{${STATUS.clusterId}}`,
+      STATUS.clusterId.replaceAll("-", ""),
+    ].map((clusterId) => [{ ...MEMBER, clusterId }, "clusterId is a UUID"] as const),
     ...[
       undefined,
       8001,

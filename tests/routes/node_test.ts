@@ -71,7 +71,7 @@ appTest("a learner is added and removed; the only voter is not", async (app) => 
   assertEquals(members, [voter, learner]);
   const other = { ...learner, id: "n5" };
   await assertProblem(await post(app, "/v1/cluster/members", other), "address-in-use");
-  const foreign = { ...other, clusterId: "another" };
+  const foreign = { ...other, clusterId: "00000000-0000-4000-8000-000000000002" };
   await assertProblem(await post(app, "/v1/cluster/members", foreign), "wrong-cluster");
   const elsewhere = { ...learner, url: "http://127.0.0.1:8005", peer: "127.0.0.1:9005" };
   await assertProblem(await post(app, "/v1/cluster/members", elsewhere), "member-exists");
