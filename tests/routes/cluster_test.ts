@@ -277,6 +277,7 @@ Deno.test("every refusal of an operator's request is a problem of its name, with
     "address-in-use": 409,
     "unknown-member": 404,
     "last-voter": 409,
+    "quorum-unreachable": 409,
     "change-in-progress": 409,
     "wrong-cluster": 409,
     "transfer-in-progress": 409,
