@@ -225,6 +225,24 @@ Deno.test("kvctl snapshot fails if one node did not take one, and says which", a
   assertEquals(json.snapshots[1].error.code, "snapshot-in-progress");
 });
 
+/** Runs `kvctl snapshot --all --json` with a short timeout in place of the one that holds unless told. */
+async function snapshotAll(url: string, timeoutMs: number): Promise<{ code: number; out: string }> {
+  let out = "";
+  const code = await snapshotCommand.run({
+    args: { positionals: [], values: new Map(), lists: new Map(), switches: new Set(["all"]) },
+    json: true,
+    client: new ClusterClient([url], timeoutMs),
+    io: {
+      write: (text) => Promise.resolve(void (out += text)),
+      complain: () => {},
+      isTerminal: false,
+      input: ReadableStream.from([]),
+      env: () => undefined,
+    },
+  });
+  return { code, out };
+}
+
 Deno.test("kvctl snapshot waits for an answer longer than for a node that cannot be reached", async () => {
   await using cluster = new FakeCluster(2);
   const [first, second] = cluster.nodes;
@@ -242,20 +260,8 @@ Deno.test("kvctl snapshot waits for an answer longer than for a node that cannot
         return Response.json({ snapshotIndex: 40 });
       });
   };
-  let out = "";
   const startMs = performance.now();
-  const code = await snapshotCommand.run({
-    args: { positionals: [], values: new Map(), lists: new Map(), switches: new Set(["all"]) },
-    json: true,
-    client: new ClusterClient([first.url], timeoutMs),
-    io: {
-      write: (text) => Promise.resolve(void (out += text)),
-      complain: () => {},
-      isTerminal: false,
-      input: ReadableStream.from([]),
-      env: () => undefined,
-    },
-  });
+  const { code, out } = await snapshotAll(first.url, timeoutMs);
   end.resolve(new Response());
   assertMatch(late, /did not answer within/);
   const { snapshots } = JSON.parse(out);
@@ -263,6 +269,20 @@ Deno.test("kvctl snapshot waits for an answer longer than for a node that cannot
   assertEquals([snapshots[1].url, snapshots[1].error.code], [second.url, "unavailable"]);
   assertMatch(snapshots[1].error.message, /cannot be reached/);
   assert(performance.now() - startMs < SNAPSHOT_TIMEOUT_MS / 10);
+});
+
+Deno.test("kvctl snapshot is not sent to a node that does not even show its view", async () => {
+  await using cluster = new FakeCluster(2);
+  const [first, second] = cluster.nodes;
+  const end = Promise.withResolvers<Response>();
+  first.fault = answering(() => Response.json({ snapshotIndex: 40 }));
+  second.fault = ({ path }) => path === "/v1/cluster" ? end.promise : null;
+  const { code, out } = await snapshotAll(first.url, 300);
+  end.resolve(new Response());
+  const { snapshots } = JSON.parse(out);
+  assertEquals([code, snapshots[0].snapshotIndex], [1, 40]);
+  assertEquals(snapshots[1].error.code, "unavailable");
+  assertEquals(asked(second), []);
 });
 
 const usage: readonly [string[], RegExp][] = [
