@@ -10,7 +10,12 @@
  * @module
  */
 import { type AdminQuestion, decodeOutcome, decodeQuestion, encodeAdmin } from "./admin_codec.ts";
-import type { AdminCommand, AdminOutcome, AdminRefusalOfCore } from "./admin_types.ts";
+import {
+  type AdminCommand,
+  type AdminOutcome,
+  type AdminRefusalOfCore,
+  REFUSALS,
+} from "./admin_types.ts";
 import {
   ADMIN_CALL_MS,
   ADMIN_POLL_MS,
@@ -183,20 +188,6 @@ export class Admin {
 }
 
 const NOT_NOW: AdminOutcome = { status: "not-now" };
-
-const REFUSALS: Readonly<Record<AdminRefusalOfCore, string>> = {
-  "change-in-progress": "another change of members is in progress",
-  "member-exists": "there is a member of this id",
-  "address-in-use": "another member has this peer address or URL",
-  "unknown-member": "there is no such member",
-  "last-voter": "nobody would be left to vote",
-  "quorum-unreachable": "no majority of those that would be left to vote can be reached",
-  "transfer-in-progress": "leadership is being handed over already",
-  "not-a-voter": "it does not vote",
-  "target-unreachable": "the leader has not heard of it lately",
-  "target-lagging": "its log is too far behind",
-  "transfer-failed": "it did not take over in time",
-};
 
 function refusal(reason: AdminRefusalOfCore): AdminRefused {
   return new AdminRefused(reason, `Cannot do it: ${REFUSALS[reason]}`);

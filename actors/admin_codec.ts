@@ -7,10 +7,15 @@
  *
  * @module
  */
-import type { AdminCommand, AdminOutcome, AdminRefusalOfCore } from "./admin_types.ts";
+import {
+  type AdminCommand,
+  type AdminOutcome,
+  type AdminRefusalOfCore,
+  REFUSALS,
+} from "./admin_types.ts";
 import { ADMIN_BODY_BYTES_MAX, ADMIN_TEXT_CHARS_MAX } from "./limits_replica.ts";
 import type { MemberStatus } from "./service.ts";
-import type { NodeId } from "../raft/types.ts";
+import { isNodeId, type NodeId } from "../raft/types.ts";
 
 /** What a node asks of the leader's node. */
 export interface AdminQuestion {
@@ -19,19 +24,6 @@ export interface AdminQuestion {
   readonly timeoutMs: number;
 }
 
-const REASONS: Readonly<Record<AdminRefusalOfCore, true>> = {
-  "change-in-progress": true,
-  "member-exists": true,
-  "address-in-use": true,
-  "unknown-member": true,
-  "last-voter": true,
-  "quorum-unreachable": true,
-  "transfer-in-progress": true,
-  "not-a-voter": true,
-  "target-unreachable": true,
-  "target-lagging": true,
-  "transfer-failed": true,
-};
 const ROLES: readonly unknown[] = ["voter", "learner", "joining", "leaving"];
 
 export function encodeAdmin(body: AdminQuestion | AdminOutcome): Uint8Array {
@@ -59,10 +51,10 @@ export function decodeOutcome(bytes: Uint8Array): AdminOutcome | null {
       return { status: "changed", members };
     }
     case "moved":
-      return isNodeId(body.leader) ? { status: "moved", leader: body.leader } : null;
+      return isId(body.leader) ? { status: "moved", leader: body.leader } : null;
     case "refused": {
       const { reason } = body;
-      if (typeof reason !== "string" || !Object.hasOwn(REASONS, reason)) return null;
+      if (typeof reason !== "string" || !Object.hasOwn(REFUSALS, reason)) return null;
       return { status: "refused", reason: reason as AdminRefusalOfCore };
     }
     case "not-now":
@@ -76,18 +68,18 @@ export function decodeOutcome(bytes: Uint8Array): AdminOutcome | null {
 function commandOf(command: Record<string, unknown>): AdminCommand | null {
   if (command.op === "transfer") {
     const { to } = command;
-    return to === null || isNodeId(to) ? { op: "transfer", to } : null;
+    return to === null || isId(to) ? { op: "transfer", to } : null;
   }
   const { change, retried } = command;
   if (command.op !== "change" || typeof retried !== "boolean" || !isRecord(change)) return null;
-  if (change.type === "remove" && isNodeId(change.id)) {
+  if (change.type === "remove" && isId(change.id)) {
     return { op: "change", change: { type: "remove", id: change.id }, retried };
   }
   const { type, member, voter, replaces } = change;
   if (type !== "add" || !isRecord(member) || typeof voter !== "boolean") return null;
-  if (replaces !== null && !isNodeId(replaces)) return null;
+  if (replaces !== null && !isId(replaces)) return null;
   const { id, url, peer } = member;
-  if (!isNodeId(id) || !isText(url) || !isText(peer)) return null;
+  if (!isId(id) || !isText(url) || !isText(peer)) return null;
   return { op: "change", change: { type, member: { id, url, peer }, voter, replaces }, retried };
 }
 
@@ -101,7 +93,7 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 function isMemberStatus(value: unknown): value is MemberStatus {
-  return isRecord(value) && isNodeId(value.id) && isText(value.url) && isText(value.peer) &&
+  return isRecord(value) && isId(value.id) && isText(value.url) && isText(value.peer) &&
     ROLES.includes(value.role);
 }
 
@@ -109,8 +101,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function isNodeId(value: unknown): value is NodeId {
-  return typeof value === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(value);
+function isId(value: unknown): value is NodeId {
+  return typeof value === "string" && isNodeId(value);
 }
 
 function isText(value: unknown): value is string {

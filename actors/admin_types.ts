@@ -28,6 +28,21 @@ export type AdminRefusalOfCore =
   | Exclude<ChangeRefusal | TransferRefusal, "not-leader" | "not-ready">
   | "transfer-failed";
 
+/** Each of them in words. */
+export const REFUSALS: Readonly<Record<AdminRefusalOfCore, string>> = {
+  "change-in-progress": "another change of members is in progress",
+  "member-exists": "there is a member of this id",
+  "address-in-use": "another member has this peer address or URL",
+  "unknown-member": "there is no such member",
+  "last-voter": "nobody would be left to vote",
+  "quorum-unreachable": "no majority of those that would be left to vote can be reached",
+  "transfer-in-progress": "leadership is being handed over already",
+  "not-a-voter": "it does not vote",
+  "target-unreachable": "the leader has not heard of it lately",
+  "target-lagging": "its log is too far behind",
+  "transfer-failed": "it did not take over in time",
+};
+
 /** What became of a command at the replica that was asked. */
 export type AdminOutcome =
   /** Committed: these are the members now. */

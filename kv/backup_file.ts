@@ -19,6 +19,7 @@
  */
 import { ByteReader, putBytes, putUint16, putUint32, putUint48, uint32At } from "./byte_codec.ts";
 import { crc32c } from "./crc32c.ts";
+import { HASH_BYTES } from "./snapshot_format.ts";
 
 /** The media type of a backup over HTTP. */
 export const BACKUP_MEDIA_TYPE = "application/vnd.kvorum.backup";
@@ -37,7 +38,6 @@ const VERSION_AT = 4;
 /** Kind, length and CRC. */
 const FRAME_HEADER_BYTES = 9;
 const CRC_AT = 5;
-const HASH_BYTES = 16;
 const END_BYTES = 12;
 
 const FrameKind = { Header: 1, Chunk: 2, End: 3 } as const;

@@ -11,6 +11,7 @@
  */
 import {
   type Configuration,
+  isNodeId,
   type LogIndex,
   type MemberAddress,
   type NodeId,
@@ -20,7 +21,6 @@ import {
 
 /** Raised when the form changes. */
 const VERSION = 2;
-const ID = /^[A-Za-z0-9._-]{1,64}$/;
 const COUNT_MAX = 2 ** 16 - 1;
 const TEXT_BYTES_MAX = 2 ** 16 - 1;
 
@@ -114,7 +114,7 @@ function putList<T>(
 }
 
 function putId(bytes: number[], id: NodeId): void {
-  if (!ID.test(id)) throw new RangeError(`Cannot encode configuration: bad id "${id}"`);
+  if (!isNodeId(id)) throw new RangeError(`Cannot encode configuration: bad id "${id}"`);
   putNumber(bytes, id.length, 1);
   bytes.push(...utf8Encoder.encode(id));
 }
@@ -181,7 +181,7 @@ function takeOptionalId(cursor: Cursor): NodeId | null {
   const bytes = takeBytes(cursor, takeNumber(cursor, 1));
   if (bytes.length === 0) return null;
   const id = String.fromCharCode(...bytes);
-  if (!ID.test(id)) throw new RangeError("Cannot decode configuration: a bad id");
+  if (!isNodeId(id)) throw new RangeError("Cannot decode configuration: a bad id");
   return id as NodeId;
 }
 

@@ -12,13 +12,13 @@
 import { decodeConfiguration, encodeConfiguration } from "./configuration_codec.ts";
 import { getUint48, setUint48 } from "./entry_codec.ts";
 import { type LogIndex, NUMBER_MAX, type SnapshotInfo, type Term } from "./types.ts";
+import { SNAPSHOT_ID } from "./validate.ts";
 
 /** Raised when the form changes. */
 const VERSION = 1;
 /** Bytes before the configuration. */
 const HEADER_BYTES = 37;
 const ID_BYTES = 8;
-const ID = /^[0-9a-f]{16}$/;
 const CHUNKS_MAX = 2 ** 32 - 1;
 
 /**
@@ -28,7 +28,7 @@ const CHUNKS_MAX = 2 ** 32 - 1;
  */
 export function encodeSnapshotInfo(info: SnapshotInfo): Uint8Array<ArrayBuffer> {
   const { meta, id, chunks, bytes } = info;
-  if (!ID.test(id)) throw new RangeError(`Cannot encode snapshot: bad id "${id}"`);
+  if (!SNAPSHOT_ID.test(id)) throw new RangeError(`Cannot encode snapshot: bad id "${id}"`);
   assertWithin("index", meta.index, 1, NUMBER_MAX);
   assertWithin("term", meta.term, 0, NUMBER_MAX);
   assertWithin("time", meta.timeMs, 0, NUMBER_MAX);

@@ -19,6 +19,11 @@ export type LogIndex = number & { readonly [brand]: "LogIndex" };
 /** The name of a node, unique in its cluster: 1 to 64 characters of `[A-Za-z0-9._-]`. */
 export type NodeId = string & { readonly [brand]: "NodeId" };
 
+/** Whether `text` may name a node. */
+export function isNodeId(text: string): text is NodeId {
+  return /^[A-Za-z0-9._-]{1,64}$/.test(text);
+}
+
 /** The name of a Raft group. Today there is one, `"0"`. */
 export type GroupId = string & { readonly [brand]: "GroupId" };
 

@@ -12,7 +12,8 @@ import type { Message, SnapshotChunk } from "./message.ts";
 import { type Configuration, type Entry, EntryKind, NUMBER_MAX } from "./types.ts";
 
 /** What SnapshotInfo.id looks like. */
-const ID = /^[0-9a-f]{16}$/;
+/** The id of a snapshot (SnapshotInfo). */
+export const SNAPSHOT_ID = /^[0-9a-f]{16}$/;
 
 /** Whether all numbers are in range and all entries in order. */
 export function isWellFormed(message: Message): boolean {
@@ -42,7 +43,7 @@ export function isWellFormed(message: Message): boolean {
     case "snapshot-chunk":
       return message.term > 0 && isChunk(message);
     case "snapshot-reply":
-      return isNumber(message.index) && isNumber(message.next) && ID.test(message.id);
+      return isNumber(message.index) && isNumber(message.next) && SNAPSHOT_ID.test(message.id);
   }
 }
 
@@ -50,7 +51,7 @@ export function isWellFormed(message: Message): boolean {
 function isChunk({ info, chunk, data, term }: SnapshotChunk): boolean {
   const { meta, id, chunks, bytes } = info;
   return isNumber(meta.index) && meta.index > 0 && isNumber(meta.term) && meta.term <= term &&
-    isNumber(meta.timeMs) && ID.test(id) && isNumber(chunks) && isNumber(bytes) &&
+    isNumber(meta.timeMs) && SNAPSHOT_ID.test(id) && isNumber(chunks) && isNumber(bytes) &&
     isNumber(chunk) && chunk < chunks && chunks <= bytes &&
     data.length > 0 && data.length <= CHUNK_BYTES_MAX && data.length <= bytes &&
     isConfiguration(meta.configuration);

@@ -18,6 +18,7 @@ import { chainText } from "./chain.ts";
 import { MARK_SLOT_BYTES } from "./limits.ts";
 import {
   checkSeal,
+  CRC_BYTES,
   decodeIdentity,
   decodeState,
   encodeIdentity,
@@ -34,7 +35,6 @@ export const MARK_SLOTS = 2;
 const MARK_MAGIC = 0x4b564d31;
 const DAMAGED_OFFSET = 4;
 const SLOT_HEADER_BYTES = 13;
-const CRC_BYTES = 4;
 
 /** What a slot says. */
 export interface MarkContent {

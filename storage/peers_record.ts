@@ -6,14 +6,13 @@
 import { getUint48, setUint48 } from "../raft/entry_codec.ts";
 import type { NodeId } from "../raft/types.ts";
 import { KNOWN_PEERS_MAX } from "./limits.ts";
-import { sealed, unsealed } from "./record_codec.ts";
+import { CRC_BYTES, sealed, unsealed } from "./record_codec.ts";
 import { CorruptLog, type KnownPeer } from "./types.ts";
 
 const PEERS_VERSION = 1;
 const HEADER_BYTES = 3;
 /** Incarnation, boot, since, length of the name. */
 const PEER_FIXED_BYTES = 3 * 6 + 1;
-const CRC_BYTES = 4;
 
 /**
  * Version, count in two bytes, then of each peer: incarnation, boot, since, length of the name, name;

@@ -26,7 +26,8 @@ const STATE_FIXED_BYTES = 1 + 4 * 6 + 2 * 20 + 1;
 const BOOT_VERSION = 1;
 /** Up to the ids: version, incarnation. */
 const IDENTITY_FIXED_BYTES = 1 + 6;
-const CRC_BYTES = 4;
+/** What {@linkcode sealed} fills in at the end of a record. */
+export const CRC_BYTES = 4;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });

@@ -8,7 +8,7 @@
 import { getUint48, setUint48 } from "../raft/entry_codec.ts";
 import { decodeSnapshotInfo, encodeSnapshotInfo } from "../raft/snapshot_codec.ts";
 import { QUARANTINE_REASON_BYTES_MAX } from "./limits.ts";
-import { sealed, unsealed } from "./record_codec.ts";
+import { CRC_BYTES, sealed, unsealed } from "./record_codec.ts";
 import type { StoredSnapshot } from "./snapshot_place.ts";
 import { CorruptLog } from "./types.ts";
 
@@ -16,7 +16,6 @@ const SNAPSHOT_VERSION = 1;
 const SNAPSHOT_FIXED_BYTES = 7;
 const QUARANTINE_VERSION = 1;
 const QUARANTINE_FIXED_BYTES = 13;
-const CRC_BYTES = 4;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

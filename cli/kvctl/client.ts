@@ -141,7 +141,7 @@ export class ClusterClient {
       // The last pause is a short one: better one more round than a wait for nothing.
       const waitMs = Math.max(retryAfterMs, Math.min(pauseMs, leftMs / 2));
       if (leftMs - waitMs < ROUND_MIN_MS) break;
-      await pause(waitMs, new AbortController().signal);
+      await pause(waitMs);
       pauseMs = Math.min(pauseMs * 2, ROUND_PAUSE_MAX_MS);
     }
     throw gaveUp(call, failures, mayHaveWorked && call.method !== "GET", this.timeoutMs);

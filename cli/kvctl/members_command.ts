@@ -87,7 +87,7 @@ async function waitFor({ args, client }: Context, id: string): Promise<View> {
     const view = await freshestView(client.urls, endMs - performance.now());
     const role = view.members.find((member) => member.id === id)?.role;
     if (role === "voter" || role === "learner") return view;
-    await pause(WAIT_POLL_MS, new AbortController().signal);
+    await pause(WAIT_POLL_MS);
     if (endMs - performance.now() < ROUND_MIN_MS) {
       const why = role === undefined ? `${id} is no member yet` : `${id} is still ${role}`;
       throw new CommandFailed("not-in-time", null, `${why} after ${timeoutMs} ms`);

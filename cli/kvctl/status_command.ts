@@ -80,7 +80,7 @@ async function waitForAll(urls: readonly string[], timeoutMs: number): Promise<J
     const leaders = new Set(awaited.map(({ asked }) => "view" in asked ? asked.view.leader : null));
     const whys = unready.filter((why) => why !== null);
     if (whys.length === 0 && leaders.size === 1 && !leaders.has(null)) return nodes;
-    await pause(WAIT_POLL_MS, new AbortController().signal);
+    await pause(WAIT_POLL_MS);
     // A round that the end cuts short would say less than this one.
     if (endMs - performance.now() < ROUND_MIN_MS) {
       const why = whys.length > 0 ? whys.join("; ") : "the members do not agree on a leader";

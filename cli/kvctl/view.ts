@@ -102,7 +102,7 @@ export async function freshestView(urls: readonly string[], timeoutMs: number): 
       const list = asked.map((one, i) => `${urls[i]} ${"why" in one ? one.why : ""}`).join("; ");
       throw new CallFailed("unavailable", null, `no node answered: ${list}`);
     }
-    await pause(ROUND_PAUSE_MAX_MS, new AbortController().signal);
+    await pause(ROUND_PAUSE_MAX_MS);
   }
 }
 

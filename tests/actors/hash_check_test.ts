@@ -37,6 +37,15 @@ function checksIn(cluster: VirtualCluster, id: string): number {
     .filter(({ data }) => commandKind(data) === CommandKind.HashCheck).length;
 }
 
+/** Waits until a mark is in a node's log, and gives the first. */
+function firstMark(cluster: VirtualCluster, id: string): Promise<Entry> {
+  return cluster.eventually(
+    "a mark is in the log",
+    () =>
+      cluster.disks.get(id)!.entries.find(({ data }) => commandKind(data) === CommandKind.HashMark),
+  );
+}
+
 Deno.test("hash check: replicas whose states are equal are left alone, and idle ones propose nothing", async () => {
   await underSeeds(5, async (cluster) => {
     const leader = await cluster.leader();
@@ -144,13 +153,7 @@ Deno.test("hash check: reports that get lost are sent again, and leaders that ch
       cluster.network.setLink(nodeId(leader), nodeId(it), { delayMs: 60 });
     }
     await cluster.put(leader, "change", "one");
-    const mark = await cluster.eventually(
-      "a mark is in the log",
-      () =>
-        cluster.disks.get(leader)!.entries.find(({ data }) =>
-          commandKind(data) === CommandKind.HashMark
-        ),
-    );
+    const mark = await firstMark(cluster, leader);
     // The followers have noted their hashes, and the leader is gone before it hears of them.
     await cluster.eventually(
       "the followers have applied it",
@@ -182,13 +185,7 @@ Deno.test("hash check: nobody is put aside whom a quorum needs, until those that
     assertEquals(await cluster.leader(), leader);
     await cluster.crash(late);
     await load(cluster, leader, 1, "more");
-    const mark = await cluster.eventually(
-      "a mark is in the log",
-      () =>
-        cluster.disks.get(leader)!.entries.find(({ data }) =>
-          commandKind(data) === CommandKind.HashMark
-        ),
-    );
+    const mark = await firstMark(cluster, leader);
     await cluster.eventually(
       "those that run have applied it",
       () => cluster.running.every((id) => replicaOf(cluster, id).appliedIndex >= mark.index),

@@ -18,13 +18,12 @@ import {
   recovery,
   reread,
   type TestOf,
-  withPlace,
+  testsOf,
 } from "./places.ts";
 
 /** Registers the suite for one kind of place. */
 export function contractSuite(kind: PlaceKind): void {
-  const test = (name: string, act: (place: Place) => Promise<void>) =>
-    Deno.test(`${kind.name}: ${name}`, () => withPlace(kind, act));
+  const test = testsOf(kind);
   testWriting(test);
   testForgetting(test);
   testLargeBatches(test);

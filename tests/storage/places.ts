@@ -282,6 +282,11 @@ export async function withPlace(
 /** Registers a test with a place of its own. */
 export type TestOf = (name: string, act: (place: Place) => Promise<void>) => void;
 
+/** Registers tests under a kind's name, each with a place of its own. */
+export function testsOf(kind: PlaceKind): TestOf {
+  return (name, act) => Deno.test(`${kind.name}: ${name}`, () => withPlace(kind, act));
+}
+
 /** Opens with `count` entries of term 1 in commits of five, acts, closes. */
 export async function filled(
   place: Place,

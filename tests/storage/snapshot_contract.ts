@@ -21,13 +21,12 @@ import {
   snapshotMeta,
   snapshotted,
   type TestOf,
-  withPlace,
+  testsOf,
 } from "./places.ts";
 
 /** Registers the suite for one kind of place. */
 export function snapshotSuite(kind: PlaceKind): void {
-  const test: TestOf = (name, act) =>
-    Deno.test(`${kind.name}: ${name}`, () => withPlace(kind, act));
+  const test = testsOf(kind);
   testTaking(test);
   testCompaction(test);
   testDropping(test);
