@@ -13,7 +13,6 @@ import {
   entry,
   hardState,
   IDENTITY,
-  type Place,
   type PlaceKind,
   recovery,
   reread,
