@@ -6,7 +6,9 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { type Failover, failover } from "./failover.ts";
 import { integer, LoadError } from "./load_types.ts";
+import { median } from "./statistics.ts";
 import { type NodeProcess, ProcessCluster } from "../tests/cluster/harness.ts";
 import { increment, REFUSED } from "../tests/cluster/writers.ts";
 
@@ -17,27 +19,9 @@ const WRITERS = 64;
 const CLIENTS = 6;
 
 function summary(what: string, samplesMs: number[]): void {
-  const sorted = [...samplesMs].sort((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)];
+  const [middle, worst] = [median(samplesMs), Math.max(...samplesMs)];
   const list = samplesMs.map((ms) => ms.toFixed(0)).join(" ");
-  console.log(
-    `${what}: median ${median.toFixed(0)} ms, worst ${sorted.at(-1)!.toFixed(0)} ms (${list})`,
-  );
-}
-
-/** Kills the leader while a client waits at another node; gives the time to that client's 200, in ms. */
-async function failover(cluster: ProcessCluster, round: number): Promise<number> {
-  const leader = await cluster.leader();
-  const survivor = cluster.nodes.find((node) => node !== leader)!;
-  const startMs = performance.now();
-  leader.signal("SIGKILL");
-  const status = await survivor.put(`failover/${round}`, "value");
-  const tookMs = performance.now() - startMs;
-  if (status !== 200) throw new Error(`the write after the kill was answered with ${status}`);
-  await leader.ended();
-  leader.start();
-  await cluster.ready();
-  return tookMs;
+  console.log(`${what}: median ${middle.toFixed(0)} ms, worst ${worst.toFixed(0)} ms (${list})`);
 }
 
 /**
@@ -118,9 +102,14 @@ async function main(): Promise<void> {
   const startMs = performance.now();
   await ProcessCluster.run(3, async (cluster) => {
     summary("three processes started to all ready", [performance.now() - startMs]);
-    const failovers: number[] = [];
+    const failovers: Failover[] = [];
     for (let round = 0; round < kills; round++) failovers.push(await failover(cluster, round));
-    summary("leader killed (kill -9) to next accepted write", failovers);
+    summary(
+      "leader killed (kill -9) to next accepted write",
+      failovers.map(({ tookMs }) => tookMs),
+    );
+    const refusals = failovers.reduce((sum, it) => sum + it.refusals, 0);
+    if (refusals > 0) console.log(`  ${refusals} writes were refused meanwhile`);
     const { gapsMs, writes, unknown } = await rollingRestart(cluster);
     summary("node restarted by SIGTERM: longest time without an acknowledged write", gapsMs);
     console.log(`  ${writes} writes acknowledged meanwhile, ${unknown} of unknown outcome`);

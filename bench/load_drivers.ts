@@ -5,49 +5,14 @@
  *
  * @module
  */
-import { LoadError, type LoadOptions, type LoadResult } from "./load_types.ts";
+import type { LoadOptions, LoadResult } from "./load_types.ts";
+import { measuredOf } from "./statistics.ts";
+import { runWrk } from "./wrk.ts";
 
 /** Runs wrk against the node at `target`; null if it is not installed. @throws {LoadError} if it gave no result. */
 export async function driveWrk(target: string, options: LoadOptions): Promise<LoadResult | null> {
-  const command = new Deno.Command("wrk", {
-    args: [
-      "-t1",
-      `-c${options.connections}`,
-      `-d${options.seconds}s`,
-      "-s",
-      new URL("./wrk.lua", import.meta.url).pathname,
-      target,
-      "--",
-      options.mode,
-      `${options.valueBytes}`,
-      `${options.keys}`,
-    ],
-    stdout: "piped",
-    stderr: "piped",
-  });
-  let output: Deno.CommandOutput;
-  try {
-    output = await command.output();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-  const text = new TextDecoder().decode(output.stdout);
-  const line = text.match(/^kvorum-load (.+)$/m);
-  if (line === null) {
-    throw new LoadError(`wrk gave no result: ${text}${new TextDecoder().decode(output.stderr)}`);
-  }
-  const [requests, durationUs, errors, p50, p95, p99, max] = line[1].split(" ").map(Number);
-  return {
-    engine: "wrk",
-    requests,
-    errors,
-    perSecond: requests / (durationUs / 1e6),
-    p50Ms: p50 / 1000,
-    p95Ms: p95 / 1000,
-    p99Ms: p99 / 1000,
-    maxMs: max / 1000,
-  };
+  const measured = await runWrk({ ...options, target, dialect: "kvorum", spreadOver: [] });
+  return measured === null ? null : { engine: "wrk", ...measured };
 }
 
 /** Runs closed-loop workers over `fetch`. */
@@ -75,17 +40,5 @@ export async function driveFetch(target: string, options: LoadOptions): Promise<
   }
   await Promise.all(Array.from({ length: options.connections }, worker));
   const seconds = (performance.now() - startMs) / 1000;
-  const sorted = Float64Array.from(latenciesMs).sort();
-  const at = (share: number) =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-  return {
-    engine: "fetch",
-    requests: sorted.length,
-    errors,
-    perSecond: sorted.length / seconds,
-    p50Ms: at(0.5),
-    p95Ms: at(0.95),
-    p99Ms: at(0.99),
-    maxMs: sorted[sorted.length - 1],
-  };
+  return { engine: "fetch", ...measuredOf(latenciesMs, errors, seconds) };
 }

@@ -14,8 +14,9 @@ export interface LoadOptions {
   readonly engine: "wrk" | "fetch" | null;
 }
 
-export interface LoadResult {
-  readonly engine: "wrk" | "fetch";
+/** What one load found, whoever drove it. */
+export interface Measured {
+  /** Requests that were answered, errors included. */
   readonly requests: number;
   /** Requests that got no 2xx or 3xx answer. */
   readonly errors: number;
@@ -24,6 +25,10 @@ export interface LoadResult {
   readonly p95Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+}
+
+export interface LoadResult extends Measured {
+  readonly engine: "wrk" | "fetch";
 }
 
 /** The run could not be made as asked; the message is for the user. */

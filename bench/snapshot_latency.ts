@@ -12,6 +12,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { driveFetch, driveWrk } from "./load_drivers.ts";
 import { integer, LoadError, type LoadOptions, type LoadResult } from "./load_types.ts";
+import { median } from "./statistics.ts";
 import { type NodeProcess, ProcessCluster } from "../tests/cluster/harness.ts";
 
 const USAGE = `Usage: deno task bench:snapshot [options]
@@ -212,10 +213,6 @@ function line(window: Window): string {
   const columns = [p50Ms, p95Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1).padStart(8)).join("");
   return `  ${what.padEnd(18)}${perSecond.toFixed(0).padStart(7)}/s${columns} ms` +
     (errors > 0 ? `, ${errors} failed` : "") + (leaderChanged ? ", the leader changed" : "");
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
 function seconds(ms: number): string {
