@@ -96,8 +96,6 @@ function drain(state: State, batch: readonly ReplicaMessage[]): void {
   if (mayPropose(state) || ticks > 0 && hasRoom(state)) propose(state, timeMs);
   beginReads(state);
   state.outbox.flush();
-  applyCommitted(state);
-  state.administration.settle(state);
   state.ticker.rest(nowMs, () => paceOf(state));
 }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { applyCommitted } from "./replica_apply.ts";
 import { perform } from "./replica_effects.ts";
 import { continueSoon, type State } from "./replica_state.ts";
 import { step } from "../raft/step.ts";
@@ -15,14 +16,24 @@ class Quarantined extends Error {
 }
 
 /**
- * Commits the turn.
+ * Commits the turn, and applies in the shadow of that what was committed before it. Hot path: disk and
+ * followers are at work while this replica applies and answers.
  *
  * @throws what the log throws: the outcome is unknown, and the replica must be rebuilt from storage.
  */
 export function commitTurn(state: State): void | Promise<void> {
-  const { core, turn, hashCheck, receiving } = state;
+  const { hashCheck, receiving } = state;
   if (hashCheck.mismatch !== null) return quarantine(state, hashCheck.mismatch);
   if (receiving.isReady) return install(state);
+  const durable = write(state);
+  applyCommitted(state);
+  state.administration.settle(state);
+  return durable;
+}
+
+/** Hands what the turn owes to the disk. */
+function write(state: State): void | Promise<void> {
+  const { core, turn } = state;
   if (!turn.isDirty) return;
   if (core.role === "leader" && turn.isAppendOnly) return overlap(state);
   return makeDurable(state);

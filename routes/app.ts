@@ -1,7 +1,8 @@
 /**
  * All doors of a node in one Hono app, and what they share: unknown addresses, wrong methods, errors.
  *
- * There is no middleware, so that a request runs through one handler and nothing else.
+ * There is no middleware, so that a request runs through one handler and nothing else; requests for single
+ * keys do not even meet the router (kv.ts).
  *
  * @module
  */
@@ -12,7 +13,7 @@ import { atomicRoutes } from "./atomic.ts";
 import { BACKUP_PATH, clusterRoutes } from "./cluster.ts";
 import type { Door } from "./door.ts";
 import { healthRoutes } from "./health.ts";
-import { kvRoutes } from "./kv.ts";
+import { keyLane, kvRoutes } from "./kv.ts";
 import { listRoutes } from "./list.ts";
 import { HttpProblem, methodNotAllowed, problemOf } from "./problem.ts";
 import { Replies } from "./reply.ts";
@@ -47,14 +48,23 @@ export function createApp({ service, cluster, log }: AppOptions): Hono {
   app.route("/", clusterRoutes(door));
   app.route("/", healthRoutes(door));
   app.notFound((c) => door.replies.problem(door.replies.idOf(c.req.raw), noRoute(app, c)));
-  app.onError((error, c) => {
-    const id = door.replies.idOf(c.req.raw);
+  const failed = (error: unknown, request: Request): Response => {
+    const id = door.replies.idOf(request);
     const problem = problemOf(error);
     if (problem !== null) return door.replies.problem(id, problem);
-    log(`request ${id} (${c.req.method}) failed: ${error.stack ?? error.message}`);
+    const what = error instanceof Error ? error.stack ?? error.message : String(error);
+    log(`request ${id} (${request.method}) failed: ${what}`);
     const internal = new HttpProblem("internal", `The node's log says more under ${id}.`);
     return door.replies.problem(id, internal);
-  });
+  };
+  app.onError((error, c) => failed(error, c.req.raw));
+  const lane = keyLane(door);
+  const route = app.fetch;
+  app.fetch = (request, ...rest) => {
+    const answer = lane(request);
+    if (answer === null) return route(request, ...rest);
+    return answer.catch((error) => failed(error, request));
+  };
   return app;
 }
 

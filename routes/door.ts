@@ -22,12 +22,14 @@ export interface Door {
  * @throws {HttpProblem} for a write beyond the limits, or one that the state machine refused.
  * @throws the service's outcomes.
  */
-export async function submit(
-  door: Door,
-  write: AtomicWrite,
-): Promise<Exclude<WriteResult, { status: "refused" }>> {
+export function submit(door: Door, write: AtomicWrite): Promise<NotRefused> {
   checkLimits(write);
-  const result = await door.service.write(write);
+  return door.service.write(write).then(notRefused);
+}
+
+type NotRefused = Exclude<WriteResult, { status: "refused" }>;
+
+function notRefused(result: WriteResult): NotRefused {
   if (result.status === "refused") throw problemOfRefusal(result.code, result.message);
   return result;
 }

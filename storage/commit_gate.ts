@@ -13,8 +13,9 @@ import { InvariantError } from "../raft/types.ts";
 export class CommitGate {
   #shut: string | null = "it is not open";
   #committing = false;
-  /** Resolves when the last of those that are inside or waiting has ended; null if there is none. */
-  #last: Promise<void> | null = null;
+  #isTaken = false;
+  /** Those who wait for their turn, in order. */
+  readonly #waiting: (() => void)[] = [];
 
   open(): void {
     this.#shut = null;
@@ -28,11 +29,14 @@ export class CommitGate {
   /** Lets nothing more in and resolves when what is inside has ended, however it ends. */
   async close(): Promise<void> {
     this.shut("it was closed");
-    await this.#last;
+    if (!this.#isTaken) return;
+    await this.#wait();
+    this.#leave();
   }
 
   /**
-   * Runs one commit; null is one that writes nothing.
+   * Runs one commit; null is one that writes nothing. Hot path: where nothing else is inside it costs
+   * one promise.
    *
    * @throws {InvariantError} if another one is running.
    * @throws {Error} if the gate is shut; and whatever the commit throws, which shuts it.
@@ -43,7 +47,17 @@ export class CommitGate {
     if (commit === null) return;
     this.#committing = true;
     try {
-      await this.queue(() => {}, commit);
+      if (this.#isTaken) await this.#wait();
+      else this.#isTaken = true;
+      try {
+        this.#assertOpen();
+        await commit();
+      } catch (error) {
+        this.#fail();
+        throw error;
+      } finally {
+        this.#leave();
+      }
     } finally {
       this.#committing = false;
     }
@@ -55,12 +69,12 @@ export class CommitGate {
    * @throws {Error} if the gate is shut by then; what `check` throws; what `act` throws, which shuts it.
    */
   queue<T>(check: () => void, act: () => Promise<T>): Promise<T> {
-    return this.#takeTurn(async () => {
+    return this.beside(async () => {
       check();
       try {
         return await act();
       } catch (error) {
-        this.shut("an earlier commit failed, so that it must be opened anew");
+        this.#fail();
         throw error;
       }
     });
@@ -71,25 +85,32 @@ export class CommitGate {
    *
    * @throws {Error} if the gate is shut by then; what `act` throws.
    */
-  beside<T>(act: () => Promise<T>): Promise<T> {
-    return this.#takeTurn(act);
+  async beside<T>(act: () => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    if (this.#isTaken) await this.#wait();
+    else this.#isTaken = true;
+    try {
+      this.#assertOpen();
+      return await act();
+    } finally {
+      this.#leave();
+    }
   }
 
-  async #takeTurn<T>(act: () => Promise<T>): Promise<T> {
-    this.#assertOpen();
-    const enter = () => {
-      this.#assertOpen();
-      return act();
-    };
-    const before = this.#last;
-    const result = before === null ? enter() : before.then(enter);
-    const ended = result.then(() => {}, () => {});
-    this.#last = ended;
-    try {
-      return await result;
-    } finally {
-      if (this.#last === ended) this.#last = null;
-    }
+  /** Resolves when it is one's turn. */
+  #wait(): Promise<void> {
+    return new Promise((resolve) => void this.#waiting.push(resolve));
+  }
+
+  /** Hands the turn on to who has waited longest. */
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#isTaken = false;
+    else next();
+  }
+
+  #fail(): void {
+    this.shut("an earlier commit failed, so that it must be opened anew");
   }
 
   #assertOpen(): void {

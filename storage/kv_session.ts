@@ -22,7 +22,7 @@ import {
 } from "./commit_plan.ts";
 import { bytesOf, type Fence, fenced } from "./fence.ts";
 import type { DeletePiece, Garbage } from "./garbage.ts";
-import { whileBusy } from "./kv_error.ts";
+import { againWhileBusy, whileBusy } from "./kv_error.ts";
 import type { AtomicLimits } from "./limits.ts";
 import type { LogKeys } from "./log_keys.ts";
 import type { Mark } from "./mark.ts";
@@ -103,7 +103,24 @@ export class KvSession {
     const cut = straddlingBlock(index, kept);
     const head = cut < 0 ? null : await this.#readHead(cut, kept);
     const plan = planCommit(index, kept, batch.entries, head, this.#limits);
-    await this.#runPlan(plan, batch.hardState ?? this.#state.hardState);
+    const hardState = batch.hardState ?? this.#state.hardState;
+    if (plan.steps.length > 1) return await this.#runPlan(plan, hardState);
+    // Hot path: one atomic, then the mark, and no promise beside those two.
+    const [step] = plan.steps;
+    const seq = this.#state.seq + 1;
+    this.#state = { ...this.#state, seq, hardState, end: step.end! };
+    const encoded = encodeState(this.#state);
+    const atomic = this.#atomicOf(step, encoded);
+    let result: Deno.KvCommitResult | Deno.KvCommitError;
+    try {
+      result = await atomic.commit();
+    } catch (error) {
+      result = await againWhileBusy(error, () => atomic.commit());
+    }
+    if (!result.ok) throw fenced(this.#opened.fence.boot);
+    this.#note(plan);
+    const marked = this.#opened.mark?.write(encoded, seq);
+    if (marked !== undefined) await marked;
   }
 
   /** Makes a snapshot current and cuts the log, in one atomic. */
@@ -185,23 +202,33 @@ export class KvSession {
       encoded = encodeState(this.#state);
       await this.#runStep(step, encoded);
     }
-    this.#index.truncate(plan.keptBlocks);
-    for (const block of plan.blocks) this.#index.push(block.parts.length, block.end);
+    this.#note(plan);
     if (encoded !== null) await this.#opened.mark?.write(encoded, seq);
   }
 
+  #note(plan: CommitPlan): void {
+    this.#index.truncate(plan.keptBlocks);
+    for (const block of plan.blocks) this.#index.push(block.parts.length, block.end);
+  }
+
   async #runStep(step: Step, state: Uint8Array | null): Promise<void> {
-    const { keys } = this.#opened;
+    const atomic = this.#atomicOf(step, state);
+    const result = await whileBusy(() => atomic.commit());
+    if (!result.ok) throw fenced(this.#opened.fence.boot);
+  }
+
+  #atomicOf(step: Step, state: Uint8Array | null): Deno.AtomicOperation {
+    const { kv, keys, fence: { versionstamp } } = this.#opened;
     const { epoch } = this.#state;
-    await this.#atomic((atomic) => {
-      for (const { firstIndex, part } of step.deletes) {
-        atomic.delete(keys.part(epoch, firstIndex, part));
-      }
-      for (const { firstIndex, part, value } of step.puts) {
-        atomic.set(keys.part(epoch, firstIndex, part), value);
-      }
-      if (state !== null) atomic.set(keys.state, state);
-    });
+    const atomic = kv.atomic().check({ key: keys.boot, versionstamp });
+    for (const { firstIndex, part } of step.deletes) {
+      atomic.delete(keys.part(epoch, firstIndex, part));
+    }
+    for (const { firstIndex, part, value } of step.puts) {
+      atomic.set(keys.part(epoch, firstIndex, part), value);
+    }
+    if (state !== null) atomic.set(keys.state, state);
+    return atomic;
   }
 
   /** One atomic with a new state, and its mark. */

@@ -35,7 +35,7 @@ export const KNOWN_PEERS_MAX = 200;
 /** Bytes of one of the two slots of the mark: a page, so that no write of one touches the other. */
 export const MARK_SLOT_BYTES = 4096;
 /** How long the syncs of the mark may block the event loop, smoothed; longer ones leave it free. */
-export const BLOCKING_SYNC_MS_MAX = 0.4;
+export const BLOCKING_SYNC_MS_MAX = 2;
 /** One in so many syncs blocks even so, to notice that the disk has become fast. */
 export const SYNC_PROBE_INTERVAL = 64;
 

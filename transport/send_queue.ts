@@ -43,8 +43,9 @@ export class SendQueue {
   #leavingBytes = 0;
   #probeWaits = false;
   #probeLeaves = false;
-  /** The loop that writes, while there is something to write. */
-  #loop: Promise<void> | null = null;
+  /** Whether something is being written, or will be in the next microtask. */
+  #isWriting = false;
+  #onSettled: (() => void) | null = null;
   #progressMs: number | null = null;
   #closed = false;
 
@@ -72,7 +73,8 @@ export class SendQueue {
 
   /** Resolves, once the queue is closed, when no write is under way any more. */
   get settled(): Promise<void> {
-    return this.#loop ?? Promise.resolve();
+    if (!this.#isWriting) return Promise.resolve();
+    return new Promise((resolve) => this.#onSettled = resolve);
   }
 
   /** Takes one message's frame in its two parts, or gives false if there is no room. */
@@ -113,29 +115,66 @@ export class SendQueue {
   }
 
   #wake(): void {
-    if (this.#loop !== null || this.#closed) return;
+    if (this.#isWriting || this.#closed) return;
+    this.#isWriting = true;
     // One microtask later: what the code that runs now sends on goes along.
-    this.#loop = Promise.resolve().then(() => this.#writeOut());
+    queueMicrotask(this.#writeOut);
   }
 
-  async #writeOut(): Promise<void> {
-    try {
-      while (this.#waiting.length > 0 && !this.#closed) {
-        const batch = this.#waiting;
-        this.#waiting = [];
-        for (const frame of batch) {
-          // Only what is too large for the buffer, or does not fit any more, has to be awaited.
-          if (!this.#fits(frame)) await this.#flush();
-          if (!this.#fits(frame)) await this.#writeAlone(frame);
-          else this.#add(frame);
-        }
-        await this.#flush();
-      }
-    } catch {
-      if (!this.#closed) this.#owner.writeFailed();
-    } finally {
-      this.#loop = null;
+  /**
+   * Hot path: all that waits fits into the buffer, and one write takes it. No loop and no promise of our
+   * own stands between the turn that sends and the socket.
+   */
+  readonly #writeOut = (): void => {
+    const batch = this.#waiting;
+    if (this.#closed || batch.length === 0) return this.#rest();
+    this.#waiting = [];
+    let fitting = 0;
+    while (fitting < batch.length && this.#fits(batch[fitting])) this.#add(batch[fitting++]);
+    if (fitting < batch.length) {
+      void this.#writeLarge(batch.slice(fitting)).then(this.#writeOut, this.#failed);
+      return;
     }
+    const bytes = this.#gather!.subarray(0, this.#gathered);
+    this.#progressMs = this.#owner.now();
+    this.#socket.write(bytes).then((written) => {
+      if (written === bytes.length) this.#flushed();
+      else void this.#writeRest(bytes.subarray(written)).then(this.#flushed, this.#failed);
+    }, this.#failed);
+  };
+
+  readonly #flushed = (): void => {
+    this.#progressMs = null;
+    this.#gathered = 0;
+    this.#left();
+    this.#writeOut();
+  };
+
+  readonly #failed = (): void => {
+    const wasClosed = this.#closed;
+    this.#rest();
+    if (!wasClosed) this.#owner.writeFailed();
+  };
+
+  #rest(): void {
+    this.#isWriting = false;
+    this.#onSettled?.();
+    this.#onSettled = null;
+  }
+
+  /** Writes what was gathered, then the frames, which may be larger than the buffer. */
+  async #writeLarge(frames: readonly Frame[]): Promise<void> {
+    for (const frame of frames) {
+      if (!this.#fits(frame)) await this.#flush();
+      if (!this.#fits(frame)) await this.#writeAlone(frame);
+      else this.#add(frame);
+    }
+    await this.#flush();
+  }
+
+  async #writeRest(bytes: Uint8Array): Promise<void> {
+    this.#progressMs = this.#owner.now();
+    await this.#write(bytes);
   }
 
   #fits({ head, tail }: Frame): boolean {
