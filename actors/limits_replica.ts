@@ -15,6 +15,14 @@ export const HEARTBEAT_TICKS = 5;
  * since a wake-up costs far more than a tick (docs/decisions/0015-reads-and-leases.md).
  */
 export const TICKS_AT_ONCE_MAX = HEARTBEAT_TICKS;
+/**
+ * How long a leader under load may put off its own write, and from how many entries on that do not wait for
+ * a disk yet it does (own_write.ts).
+ */
+export const OWN_WRITE_DELAY_MS = 4;
+export const OWN_WRITE_ENTRIES_MIN = 16;
+/** How long news of the commit index waits for an append that it can go with (outbox.ts). */
+export const NEWS_DELAY_MS = 3;
 /** The core gives up an unanswered read after so many ticks: 5 s, as long as a call may take. */
 export const READ_TICKS = 250;
 /**

@@ -116,6 +116,9 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
     case "continue":
       state.continuing = false;
       break;
+    case "news-due": // The flush of its turn looks whether it is.
+    case "own-write-due": // So does the commit.
+      break;
     case "prove-fence":
       proveFence(state);
       break;
@@ -226,6 +229,7 @@ function hasRoom({ core }: State): boolean {
 function propose(state: State, timeMs: number): void {
   for (const { from, message } of state.forwards.take()) {
     receive(state, from, message, timeMs);
+    state.outbox.forwarded(from, state.core.log.lastIndex);
   }
   if (state.core.leader === null) return;
   const commands = state.proposals.take();
@@ -255,7 +259,8 @@ function release(state: State): void {
   // a write under way brings one by itself.
   const gathered = state.proposals.hasQueue || state.forwards.size > 0;
   const canGoOn = core.role === "leader" && gathered && mayPropose(state);
-  const mustWrite = turn.isDirty && state.writing === null || state.hashCheck.mismatch !== null;
+  const isLeft = turn.isDirty && state.writing === null && !state.ownWrite.isWaiting;
+  const mustWrite = isLeft || state.hashCheck.mismatch !== null;
   if (mustWrite || hasExpired(state) || canGoOn) continueSoon(state);
 }
 

@@ -42,10 +42,10 @@ function write(state: State): void | Promise<void> {
 /**
  * Writes a leader's new entries beside its turns (thesis 10.2.1): nothing waits for this disk in
  * particular, since a quorum of the others may commit them, and then their answers go ahead. One
- * write at a time; what comes meanwhile goes with the next.
+ * write at a time; what comes meanwhile goes with the next, and under load some wait for company.
  */
 function overlap(state: State): void {
-  if (state.writing !== null) return;
+  if (state.writing !== null || state.ownWrite.mayWait(state.core)) return;
   const { lastIndex: index, lastTerm: term } = state.core.log;
   const end = (error: unknown) => {
     state.writing = null;
@@ -76,6 +76,7 @@ export function noteWritten(state: State): void {
 async function makeDurable(state: State): Promise<void> {
   // Should it have failed, the store is shut, and the commit below fails, too.
   if (state.writing !== null) await state.writing;
+  state.ownWrite.taken();
   const batch = state.turn.takeBatch();
   await state.log.commit(batch);
   if (state.turn.repaired) {

@@ -10,6 +10,7 @@ import { Forwards } from "./forwards.ts";
 import { HashCheck } from "./hash_check.ts";
 import { HASH_CHECK_MS, HEARTBEAT_TICKS, SNAPSHOT_LIMITS } from "./limits_replica.ts";
 import { Outbox } from "./outbox.ts";
+import { OwnWrite } from "./own_write.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { recover } from "./replica_recovery.ts";
@@ -66,6 +67,7 @@ export interface State {
   readonly disk: DiskFull;
   readonly turn: Turn;
   readonly outbox: Outbox;
+  readonly ownWrite: OwnWrite;
   /** In the order in which they came. */
   readonly deferred: Deferred[];
   readonly forwards: Forwards;
@@ -132,7 +134,12 @@ export async function openState(
     hashCheck: new HashCheck(hashCheckMs, ctx.env.now()),
     disk: new DiskFull(log.reserve.released),
     turn: new Turn(),
-    outbox: new Outbox((to, message) => options.send(to, options.group, message)),
+    outbox: new Outbox(
+      (to, message) => options.send(to, options.group, message),
+      ctx.env,
+      () => void ctx.self.tell({ type: "news-due" }, { lane: "control" }),
+    ),
+    ownWrite: new OwnWrite(ctx),
     deferred: [],
     forwards: new Forwards(),
     boot,

@@ -26,6 +26,10 @@ export type ReplicaMessage =
   | { readonly type: "tick" }
   /** There is work left over from the last turn. */
   | { readonly type: "continue" }
+  /** News of the commit index has waited for long enough (outbox.ts). */
+  | { readonly type: "news-due" }
+  /** A leader has put off its own write for long enough (own_write.ts). */
+  | { readonly type: "own-write-due" }
   /** Somebody knows of a later boot of this node: write something, to see whether the fence still holds. */
   | { readonly type: "prove-fence" }
   | {
