@@ -75,19 +75,15 @@ export class NodeCalls implements KvService, ClusterService {
 
   /** Hot path: one promise of the ask's, and one that ends the call. */
   write(write: AtomicWrite, options: CallOptions = {}): Promise<WriteResult> {
+    let command: Uint8Array;
     let replica: Ref<ReplicaMessage>;
     try {
+      command = encodeAtomicWrite(write);
+      replica = this.#led();
       this.#enter();
     } catch (error) {
       return Promise.reject(error);
     }
-    try {
-      replica = this.#led();
-    } catch (error) {
-      this.#leave();
-      return Promise.reject(error);
-    }
-    const command = encodeAtomicWrite(write);
     const callMs = options.deadlineMs ?? CALL_DEADLINE_MS;
     const deadlineMs = this.#ports.env.now() + callMs;
     let message: Extract<ReplicaMessage, { type: "write" }> | null = null;

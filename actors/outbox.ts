@@ -10,45 +10,42 @@
  * @module
  */
 import { NEWS_DELAY_MS } from "./limits_replica.ts";
-import type { Env } from "./types.ts";
+import type { ReplicaMessage } from "./replica_types.ts";
+import type { Ctx } from "./types.ts";
 import type { AppendRequest, Message } from "../raft/message.ts";
-import type { NodeId } from "../raft/types.ts";
+import type { LogIndex, NodeId, Term } from "../raft/types.ts";
 
-/** What was sent to a peer last, and what it has passed on. */
+/** What a peer was told last, and what it waits to hear. */
 interface Told {
-  term: number;
-  commit: number;
+  term: Term;
+  /** The highest commit index that it can have learned: not beyond what it was sent. */
+  commit: LogIndex;
   round: number;
-  /** Commands of its clients are in the log up to here: it waits to hear that they are committed. */
-  forwarded: number;
+  /** Its clients' writes and reads wait for it to know that all up to here is committed. */
+  awaited: LogIndex;
 }
 
 export class Outbox {
   readonly #send: (to: NodeId, message: Message) => boolean;
-  readonly #env: Pick<Env, "now" | "setTimer">;
-  readonly #wake: () => void;
+  readonly #ctx: Ctx<ReplicaMessage>;
   readonly #appends = new Map<NodeId, AppendRequest>();
+  /** An entry for each node that was a member in this life of the replica. */
   readonly #told = new Map<NodeId, Told>();
   /** Since when news has been waiting that is in `#appends`; null if none is. */
   #sinceMs: number | null = null;
   #isArmed = false;
 
-  /** @param wake has a turn come soon. */
-  constructor(
-    send: (to: NodeId, message: Message) => boolean,
-    env: Pick<Env, "now" | "setTimer">,
-    wake: () => void,
-  ) {
+  constructor(send: (to: NodeId, message: Message) => boolean, ctx: Ctx<ReplicaMessage>) {
     this.#send = send;
-    this.#env = env;
-    this.#wake = wake;
+    this.#ctx = ctx;
   }
 
   /** False if the message was certainly not sent. */
   post(to: NodeId, message: Message): boolean {
     if (message.type !== "append-request") {
-      // Whoever is told an index by it, such as that of a read, should not have to wait for the rest.
+      // Whoever is told an index by it should not have to wait for the rest, now or when it has the entries.
       this.#release(to);
+      if (message.type === "read-reply") this.awaits(to, message.index);
       return this.#send(to, message);
     }
     const before = this.#appends.get(to);
@@ -57,15 +54,25 @@ export class Outbox {
     return true;
   }
 
-  /** A peer's commands were appended up to `index`. */
-  forwarded(from: NodeId, index: number): void {
-    this.#toldTo(from).forwarded = index;
+  /** A peer's clients wait for it to hear that all up to `index` is committed. */
+  awaits(peer: NodeId, index: LogIndex): void {
+    const told = this.#toldTo(peer);
+    if (index > told.awaited) told.awaited = index;
+  }
+
+  /** The time of what waits has come, whatever the clock says: timers may fire a fraction early. */
+  due(): void {
+    this.#isArmed = false;
+    if (this.#sinceMs !== null) this.#sinceMs = -Infinity;
   }
 
   /** Sends what still waits, but for news that may wait on. */
   flush(): void {
-    if (this.#appends.size === 0) return;
-    const nowMs = this.#env.now();
+    if (this.#appends.size === 0) {
+      this.#sinceMs = null;
+      return;
+    }
+    const nowMs = this.#ctx.env.now();
     const isDue = this.#sinceMs !== null && nowMs - this.#sinceMs >= NEWS_DELAY_MS;
     for (const [to, message] of this.#appends) {
       if (isDue || !this.#mayWait(to, message)) this.#release(to);
@@ -83,8 +90,9 @@ export class Outbox {
     if (message === undefined) return;
     this.#appends.delete(to);
     const told = this.#toldTo(to);
+    const lastIndex = message.prevIndex + message.entries.length;
     told.term = message.term;
-    told.commit = message.commit;
+    told.commit = Math.min(message.commit, lastIndex) as LogIndex;
     told.round = message.round;
     this.#send(to, message);
   }
@@ -93,22 +101,19 @@ export class Outbox {
   #mayWait(to: NodeId, { term, entries, commit, round }: AppendRequest): boolean {
     const told = this.#toldTo(to);
     return entries.length === 0 && term === told.term && round === told.round &&
-      commit > told.commit && told.forwarded <= told.commit;
+      commit > told.commit && told.awaited <= told.commit;
   }
 
   #arm(): void {
     if (this.#isArmed) return;
     this.#isArmed = true;
-    this.#env.setTimer(() => {
-      this.#isArmed = false;
-      if (this.#sinceMs !== null) this.#wake();
-    }, NEWS_DELAY_MS);
+    this.#ctx.setTimer({ type: "news-due" }, { delayMs: NEWS_DELAY_MS });
   }
 
   #toldTo(peer: NodeId): Told {
     let told = this.#told.get(peer);
     if (told === undefined) {
-      told = { term: 0, commit: 0, round: 0, forwarded: 0 };
+      told = { term: 0 as Term, commit: 0 as LogIndex, round: 0, awaited: 0 as LogIndex };
       this.#told.set(peer, told);
     }
     return told;

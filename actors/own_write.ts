@@ -50,6 +50,11 @@ export class OwnWrite {
     return true;
   }
 
+  /** The time has come, whatever the clock says: timers may fire a fraction early. */
+  due(): void {
+    if (this.#dueMs !== null) this.#dueMs = -Infinity;
+  }
+
   /** What waited is on its way to the disk. */
   taken(): void {
     this.#dueMs = null;

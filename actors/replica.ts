@@ -7,8 +7,9 @@
  * 3. send at once what may leave early: a leader's appends overlap its own fsync (thesis 10.2.1),
  *    and answers from entries that a quorum already holds wait for nothing;
  * 4. commit: one durable batch, the group commit of everything the turn brought; a leader's new
- *    entries are written beside its next turns instead;
- * 5. release what waited for the disk (votes, acknowledgements), apply, answer.
+ *    entries are written beside its next turns instead. While the disk is at work, apply what was
+ *    committed before, and answer;
+ * 5. release what waited for the disk (votes, acknowledgements), apply and answer what that brought.
  *
  * Not here: the protocol (raft/), what commands mean (kv/), where bytes go (storage/, transport/).
  *
@@ -116,8 +117,11 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
     case "continue":
       state.continuing = false;
       break;
-    case "news-due": // The flush of its turn looks whether it is.
-    case "own-write-due": // So does the commit.
+    case "news-due":
+      state.outbox.due();
+      break;
+    case "own-write-due":
+      state.ownWrite.due();
       break;
     case "prove-fence":
       proveFence(state);
@@ -229,7 +233,7 @@ function hasRoom({ core }: State): boolean {
 function propose(state: State, timeMs: number): void {
   for (const { from, message } of state.forwards.take()) {
     receive(state, from, message, timeMs);
-    state.outbox.forwarded(from, state.core.log.lastIndex);
+    state.outbox.awaits(from, state.core.log.lastIndex);
   }
   if (state.core.leader === null) return;
   const commands = state.proposals.take();
@@ -259,8 +263,8 @@ function release(state: State): void {
   // a write under way brings one by itself.
   const gathered = state.proposals.hasQueue || state.forwards.size > 0;
   const canGoOn = core.role === "leader" && gathered && mayPropose(state);
-  const isLeft = turn.isDirty && state.writing === null && !state.ownWrite.isWaiting;
-  const mustWrite = isLeft || state.hashCheck.mismatch !== null;
+  const hasUnwritten = turn.isDirty && state.writing === null && !state.ownWrite.isWaiting;
+  const mustWrite = hasUnwritten || state.hashCheck.mismatch !== null;
   if (mustWrite || hasExpired(state) || canGoOn) continueSoon(state);
 }
 

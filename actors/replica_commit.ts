@@ -26,8 +26,14 @@ export function commitTurn(state: State): void | Promise<void> {
   if (hashCheck.mismatch !== null) return quarantine(state, hashCheck.mismatch);
   if (receiving.isReady) return install(state);
   const durable = write(state);
-  applyCommitted(state);
-  state.administration.settle(state);
+  try {
+    applyCommitted(state);
+    state.administration.settle(state);
+  } catch (error) {
+    // The turn fails with this. What becomes of its write, nobody waits for any more.
+    durable?.catch(() => {});
+    throw error;
+  }
   return durable;
 }
 
@@ -78,13 +84,14 @@ async function makeDurable(state: State): Promise<void> {
   if (state.writing !== null) await state.writing;
   state.ownWrite.taken();
   const batch = state.turn.takeBatch();
+  // Taken with the batch: what is applied meanwhile may append (hash_check.ts), and that waits for the next.
+  const { lastIndex } = state.core.log;
   await state.log.commit(batch);
   if (state.turn.repaired) {
     await state.log.repaired();
     state.turn.repaired = false;
   }
-  // No step runs while the turn waits, so the core's log is what the batch has just completed.
-  state.durableIndex = state.core.log.lastIndex;
+  state.durableIndex = lastIndex;
   state.untold = batch.entries.length > 0;
 }
 

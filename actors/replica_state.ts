@@ -134,11 +134,7 @@ export async function openState(
     hashCheck: new HashCheck(hashCheckMs, ctx.env.now()),
     disk: new DiskFull(log.reserve.released),
     turn: new Turn(),
-    outbox: new Outbox(
-      (to, message) => options.send(to, options.group, message),
-      ctx.env,
-      () => void ctx.self.tell({ type: "news-due" }, { lane: "control" }),
-    ),
+    outbox: new Outbox((to, message) => options.send(to, options.group, message), ctx),
     ownWrite: new OwnWrite(ctx),
     deferred: [],
     forwards: new Forwards(),

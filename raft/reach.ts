@@ -12,11 +12,11 @@ import { quorumValue } from "./quorum.ts";
  * themselves. An observation: any of them may fail in the next moment.
  */
 export function othersSuffice(core: Core): boolean {
-  const { heartbeatTicks } = core.limits;
+  const { heartbeatTicks, inflightBytesMax } = core.limits;
   return quorumValue(core.configuration, (voter) => {
     const peer = core.progress.get(voter);
     const isAtHand = peer !== undefined && peer.counts && !peer.probing && !peer.paused &&
-      core.ticks - peer.heardTick <= heartbeatTicks;
+      !peer.inflight.isFull(inflightBytesMax) && core.ticks - peer.heardTick <= heartbeatTicks;
     return isAtHand ? 1 : 0;
   }) >= 1;
 }

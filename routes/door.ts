@@ -20,7 +20,7 @@ export interface Door {
  *
  * @returns the versionstamp, or the checks that failed.
  * @throws {HttpProblem} for a write beyond the limits, or one that the state machine refused.
- * @throws the service's outcomes.
+ * @throws the service's outcomes; they reject, the limits throw at once.
  */
 export function submit(door: Door, write: AtomicWrite): Promise<NotRefused> {
   checkLimits(write);

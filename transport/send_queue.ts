@@ -1,5 +1,5 @@
 /**
- * The bounded queue in front of one connection, and the loop that writes it out.
+ * The bounded queue in front of one connection, and how it is written out.
  *
  * Whatever was queued in one stretch of synchronous code, and while a write was under way, leaves in
  * one write. Entries are shared with the other peers' queues until they are gathered for it.
@@ -45,7 +45,7 @@ export class SendQueue {
   #probeLeaves = false;
   /** Whether something is being written, or will be in the next microtask. */
   #isWriting = false;
-  #onSettled: (() => void) | null = null;
+  #settling: PromiseWithResolvers<void> | null = null;
   #progressMs: number | null = null;
   #closed = false;
 
@@ -74,7 +74,8 @@ export class SendQueue {
   /** Resolves, once the queue is closed, when no write is under way any more. */
   get settled(): Promise<void> {
     if (!this.#isWriting) return Promise.resolve();
-    return new Promise((resolve) => this.#onSettled = resolve);
+    this.#settling ??= Promise.withResolvers();
+    return this.#settling.promise;
   }
 
   /** Takes one message's frame in its two parts, or gives false if there is no room. */
@@ -158,8 +159,8 @@ export class SendQueue {
 
   #rest(): void {
     this.#isWriting = false;
-    this.#onSettled?.();
-    this.#onSettled = null;
+    this.#settling?.resolve();
+    this.#settling = null;
   }
 
   /** Writes what was gathered, then the frames, which may be larger than the buffer. */

@@ -2,6 +2,8 @@
 import { assertEquals } from "@std/assert";
 import { NEWS_DELAY_MS } from "../../actors/limits_replica.ts";
 import { Outbox } from "../../actors/outbox.ts";
+import type { ReplicaMessage } from "../../actors/replica_types.ts";
+import type { Ctx } from "../../actors/types.ts";
 import { virtualEnv } from "../../actors/virtual_env.ts";
 import type { AppendRequest, Message } from "../../raft/message.ts";
 import { EntryKind, logIndex, nodeId, term } from "../../raft/types.ts";
@@ -35,20 +37,23 @@ function setUp() {
   const env = virtualEnv(1);
   const sent: string[] = [];
   const seen = { wakes: 0 };
-  const outbox = new Outbox(
-    (to, message) => {
-      const what = message.type === "append-request"
-        ? `commit ${message.commit}, ${message.entries.length} entries`
-        : message.type;
-      sent.push(`${to}: ${what}`);
-      return true;
-    },
+  const ctx = {
     env,
-    () => {
-      seen.wakes++;
-      outbox.flush();
-    },
-  );
+    setTimer: ({ type }: ReplicaMessage, { delayMs }: { delayMs: number }) =>
+      env.setTimer(() => {
+        assertEquals(type, "news-due");
+        seen.wakes++;
+        outbox.due();
+        outbox.flush();
+      }, delayMs),
+  } as unknown as Ctx<ReplicaMessage>;
+  const outbox: Outbox = new Outbox((to, message) => {
+    const what = message.type === "append-request"
+      ? `commit ${message.commit}, ${message.entries.length} entries`
+      : message.type;
+    sent.push(`${to}: ${what}`);
+    return true;
+  }, ctx);
   /** Posts in one turn; gives what has left by its end. */
   const turn = (...messages: readonly (readonly [typeof B, Message])[]) => {
     for (const [to, message] of messages) outbox.post(to, message);
@@ -92,7 +97,7 @@ Deno.test("Outbox lets nothing wait but a later commit index", () => {
 Deno.test("Outbox sends news at once to who waits to hear of its clients' writes", () => {
   const { outbox, turn } = setUp();
   turn([B, append(1, 3)], [C, append(1, 3)]);
-  outbox.forwarded(B, 3);
+  outbox.awaits(B, logIndex(3));
   assertEquals(turn([B, append(2)], [C, append(2)]), ["b: commit 2, 0 entries"]);
   assertEquals(turn([B, append(3)], [C, append(3)]), ["b: commit 3, 0 entries"]);
   // All that it passed on is committed, and it knows.
@@ -111,4 +116,27 @@ Deno.test("Outbox sends waiting news ahead of any other message to the same peer
     index: logIndex(3),
   };
   assertEquals(turn([B, reply]), ["b: commit 3, 0 entries", "b: read-reply"]);
+});
+
+Deno.test("Outbox sends news at once to who was granted a read that waits for it", () => {
+  const { turn } = setUp();
+  turn([B, append(1, 2)]);
+  const reply: Message = {
+    type: "read-reply",
+    term: term(1),
+    id: 1,
+    granted: true,
+    index: logIndex(3),
+  };
+  assertEquals(turn([B, reply]), ["b: read-reply"]);
+  assertEquals(turn([B, append(3)]), ["b: commit 3, 0 entries"]);
+  assertEquals(turn([B, append(4)]), []);
+});
+
+Deno.test("Outbox knows that a peer learns no commit index beyond what it was sent", () => {
+  const { outbox, turn } = setUp();
+  outbox.awaits(B, logIndex(3));
+  // It stands on entry 1, and says that 3 is committed: the peer can take that for 2 at most.
+  turn([B, append(3, 1, { prevIndex: logIndex(1) })]);
+  assertEquals(turn([B, append(4, 0, { prevIndex: logIndex(4) })]), ["b: commit 4, 0 entries"]);
 });

@@ -15,13 +15,17 @@ function setUp() {
   const ctx = {
     env,
     setTimer: (_: ReplicaMessage, { delayMs }: { delayMs: number }) =>
-      env.setTimer(() => void seen.due++, delayMs),
+      env.setTimer(() => {
+        seen.due++;
+        own.due();
+      }, delayMs),
   } as unknown as Ctx<ReplicaMessage>;
   const core = leadSettled(start({ configuration: configuration([A, B, C]) }));
   acknowledge(core, B);
   acknowledge(core, C);
   const load = (count: number) => propose(core, ...Array.from({ length: count }, () => bytes(1)));
-  return { env, seen, core, load, own: new OwnWrite(ctx) };
+  const own: OwnWrite = new OwnWrite(ctx);
+  return { env, seen, core, load, own };
 }
 
 Deno.test("OwnWrite lets few entries go at once", () => {
@@ -43,6 +47,14 @@ Deno.test("OwnWrite lets many wait for a while, together with those that come me
   assertEquals(seen.due, 1);
   assertEquals(own.mayWait(core), false);
   assertEquals([own.isWaiting, env.timersPending], [false, 0]);
+});
+
+Deno.test("OwnWrite waits no longer than its timer, should that fire a fraction early", () => {
+  const { core, load, own } = setUp();
+  load(OWN_WRITE_ENTRIES_MIN);
+  assertEquals(own.mayWait(core), true);
+  own.due();
+  assertEquals(own.mayWait(core), false);
 });
 
 Deno.test("OwnWrite waits no longer once the others are no quorum", () => {
