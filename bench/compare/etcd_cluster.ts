@@ -6,7 +6,7 @@
  */
 import { eventually } from "../../tests/cluster/harness.ts";
 import { Child } from "./child.ts";
-import { freePorts } from "./ports.ts";
+import { freePorts } from "../../tests/cluster/harness.ts";
 
 const SIZE = 3;
 const REQUEST_MS_MAX = 10_000;

@@ -33,6 +33,14 @@ function append(commit: number, count = 0, fields: Partial<AppendRequest> = {}):
   };
 }
 
+const GRANTED: Message = {
+  type: "read-reply",
+  term: term(1),
+  id: 1,
+  granted: true,
+  index: logIndex(3),
+};
+
 function setUp() {
   const env = virtualEnv(1);
   const sent: string[] = [];
@@ -108,27 +116,13 @@ Deno.test("Outbox sends waiting news ahead of any other message to the same peer
   const { turn } = setUp();
   turn([B, append(1, 2)]);
   turn([B, append(3)]);
-  const reply: Message = {
-    type: "read-reply",
-    term: term(1),
-    id: 1,
-    granted: true,
-    index: logIndex(3),
-  };
-  assertEquals(turn([B, reply]), ["b: commit 3, 0 entries", "b: read-reply"]);
+  assertEquals(turn([B, GRANTED]), ["b: commit 3, 0 entries", "b: read-reply"]);
 });
 
 Deno.test("Outbox sends news at once to who was granted a read that waits for it", () => {
   const { turn } = setUp();
   turn([B, append(1, 2)]);
-  const reply: Message = {
-    type: "read-reply",
-    term: term(1),
-    id: 1,
-    granted: true,
-    index: logIndex(3),
-  };
-  assertEquals(turn([B, reply]), ["b: read-reply"]);
+  assertEquals(turn([B, GRANTED]), ["b: read-reply"]);
   assertEquals(turn([B, append(3)]), ["b: commit 3, 0 entries"]);
   assertEquals(turn([B, append(4)]), []);
 });

@@ -326,7 +326,7 @@ export class ProcessCluster {
  * Ports that nobody listens on now, below the range from which the system gives ports to outgoing
  * connections: those could otherwise take the port of a node while it is down.
  */
-function freePorts(count: number): number[] {
+export function freePorts(count: number): number[] {
   const listeners: Deno.Listener[] = [];
   const ports: number[] = [];
   while (ports.length < count) {
