@@ -73,31 +73,23 @@ export class NodeCalls implements KvService, ClusterService {
     });
   }
 
-  /** Hot path: one promise of the ask's, and one that ends the call. */
-  write(write: AtomicWrite, options: CallOptions = {}): Promise<WriteResult> {
-    let command: Uint8Array;
-    let replica: Ref<ReplicaMessage>;
-    try {
-      command = encodeAtomicWrite(write);
-      replica = this.#led();
-      this.#enter();
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  async write(write: AtomicWrite, options: CallOptions = {}): Promise<WriteResult> {
+    const command = encodeAtomicWrite(write);
     const callMs = options.deadlineMs ?? CALL_DEADLINE_MS;
     const deadlineMs = this.#ports.env.now() + callMs;
     let message: Extract<ReplicaMessage, { type: "write" }> | null = null;
-    return replica.ask<WriteResult>(
-      (reply) => message = { type: "write", taken: false, command, deadlineMs, reply },
-      { timeoutMs: callMs + ASK_GRACE_MS, bytes: command.length, signal: options.signal },
-    ).then((result) => {
-      this.#leave();
-      return result;
-    }, (error) => {
-      this.#leave();
+    this.#enter();
+    try {
+      return await this.#led().ask<WriteResult>(
+        (reply) => message = { type: "write", taken: false, command, deadlineMs, reply },
+        { timeoutMs: callMs + ASK_GRACE_MS, bytes: command.length, signal: options.signal },
+      );
+    } catch (error) {
       // What the replica did not take before its ask ended, it never will.
       throw outcomeOf(error, "write", isTaken(message));
-    });
+    } finally {
+      this.#leave();
+    }
   }
 
   async read(

@@ -31,9 +31,10 @@ export class Outbox {
   readonly #appends = new Map<NodeId, AppendRequest>();
   /** An entry for each node that was a member in this life of the replica. */
   readonly #told = new Map<NodeId, Told>();
-  /** Since when news has been waiting that is in `#appends`; null if none is. */
-  #sinceMs: number | null = null;
+  /** Whether a timer runs that will have a turn come for the news that waits in `#appends`. */
   #isArmed = false;
+  /** Whether it has fired, and what still waits must go with this turn. */
+  #isDue = false;
 
   constructor(send: (to: NodeId, message: Message) => boolean, ctx: Ctx<ReplicaMessage>) {
     this.#send = send;
@@ -60,29 +61,19 @@ export class Outbox {
     if (index > told.awaited) told.awaited = index;
   }
 
-  /** The time of what waits has come, whatever the clock says: timers may fire a fraction early. */
+  /** The timer has fired: nothing that waits now may wait on. */
   due(): void {
     this.#isArmed = false;
-    if (this.#sinceMs !== null) this.#sinceMs = -Infinity;
+    this.#isDue = true;
   }
 
   /** Sends what still waits, but for news that may wait on. */
   flush(): void {
-    if (this.#appends.size === 0) {
-      this.#sinceMs = null;
-      return;
-    }
-    const nowMs = this.#ctx.env.now();
-    const isDue = this.#sinceMs !== null && nowMs - this.#sinceMs >= NEWS_DELAY_MS;
     for (const [to, message] of this.#appends) {
-      if (isDue || !this.#mayWait(to, message)) this.#release(to);
+      if (this.#isDue || !this.#mayWait(to, message)) this.#release(to);
     }
-    if (this.#appends.size === 0) {
-      this.#sinceMs = null;
-    } else {
-      this.#sinceMs ??= nowMs;
-      this.#arm();
-    }
+    this.#isDue = false;
+    if (this.#appends.size > 0) this.#arm();
   }
 
   #release(to: NodeId): void {

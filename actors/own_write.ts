@@ -18,9 +18,9 @@ import { othersSuffice } from "../raft/reach.ts";
 
 export class OwnWrite {
   readonly #ctx: Ctx<ReplicaMessage>;
-  /** When what waits must go, on the monotonic clock; null while nothing waits. */
-  #dueMs: number | null = null;
+  /** Runs while entries wait, and stays until they are taken. */
   #timer: Timer | null = null;
+  #isDue = false;
 
   constructor(ctx: Ctx<ReplicaMessage>) {
     this.#ctx = ctx;
@@ -28,7 +28,7 @@ export class OwnWrite {
 
   /** Whether entries wait, so that a turn will come for them. */
   get isWaiting(): boolean {
-    return this.#dueMs !== null;
+    return this.#timer !== null;
   }
 
   /**
@@ -36,28 +36,23 @@ export class OwnWrite {
    * that take the time, and the fastest two of all count.
    */
   mayWait(core: Core): boolean {
-    const nowMs = this.#ctx.env.now();
     const entries = core.log.lastIndex - core.durableIndex;
-    const isDue = this.#dueMs !== null && nowMs >= this.#dueMs;
-    if (isDue || entries < OWN_WRITE_ENTRIES_MIN || !othersSuffice(core)) {
+    if (this.#isDue || entries < OWN_WRITE_ENTRIES_MIN || !othersSuffice(core)) {
       this.taken();
       return false;
     }
-    if (this.#dueMs === null) {
-      this.#dueMs = nowMs + OWN_WRITE_DELAY_MS;
-      this.#timer = this.#ctx.setTimer({ type: "own-write-due" }, { delayMs: OWN_WRITE_DELAY_MS });
-    }
+    this.#timer ??= this.#ctx.setTimer({ type: "own-write-due" }, { delayMs: OWN_WRITE_DELAY_MS });
     return true;
   }
 
-  /** The time has come, whatever the clock says: timers may fire a fraction early. */
+  /** The timer has fired: what waits must go with this turn's commit. */
   due(): void {
-    if (this.#dueMs !== null) this.#dueMs = -Infinity;
+    this.#isDue = this.isWaiting;
   }
 
   /** What waited is on its way to the disk. */
   taken(): void {
-    this.#dueMs = null;
+    this.#isDue = false;
     this.#timer?.cancel();
     this.#timer = null;
   }

@@ -38,22 +38,12 @@ export class Doors {
     this.#handle = handle;
   }
 
-  /** Hot path: as long as the server is not closing, nothing is added to what handles the request. */
-  answer(request: Request): Response | Promise<Response> {
+  async answer(request: Request): Promise<Response> {
     this.#askedMs = performance.now();
-    const answer = this.#handle(request);
-    return answer instanceof Response ? this.#leave(answer) : answer.then(this.#leave);
-  }
-
-  readonly #leave = (response: Response): Response | Promise<Response> => {
-    if (this.#held !== null) return this.#held.then(() => this.#sentAway(response));
-    if (this.#isClosing) return this.#sentAway(response);
-    this.#keptMs = performance.now();
-    return response;
-  };
-
-  #sentAway(response: Response): Response {
-    response.headers.set("connection", "close");
+    const response = await this.#handle(request);
+    if (this.#held !== null) await this.#held;
+    if (this.#isClosing) response.headers.set("connection", "close");
+    else this.#keptMs = performance.now();
     return response;
   }
 

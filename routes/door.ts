@@ -20,16 +20,14 @@ export interface Door {
  *
  * @returns the versionstamp, or the checks that failed.
  * @throws {HttpProblem} for a write beyond the limits, or one that the state machine refused.
- * @throws the service's outcomes; they reject, the limits throw at once.
+ * @throws the service's outcomes.
  */
-export function submit(door: Door, write: AtomicWrite): Promise<NotRefused> {
+export async function submit(
+  door: Door,
+  write: AtomicWrite,
+): Promise<Exclude<WriteResult, { status: "refused" }>> {
   checkLimits(write);
-  return door.service.write(write).then(notRefused);
-}
-
-type NotRefused = Exclude<WriteResult, { status: "refused" }>;
-
-function notRefused(result: WriteResult): NotRefused {
+  const result = await door.service.write(write);
   if (result.status === "refused") throw problemOfRefusal(result.code, result.message);
   return result;
 }

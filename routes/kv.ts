@@ -116,13 +116,21 @@ async function write(door: Door, request: Request, mutation: Mutation): Promise<
   );
 }
 
-function readValue(request: Request): Promise<Value> {
-  const encoding = encodingOf(request.headers);
-  if (encoding === "bytes") return readBody(request, VALUE_BYTES_MAX).then(bytesValue);
-  const depthMax = encoding === "v8" ? TAGGED_VALUE_DEPTH_MAX : VALUE_DEPTH_MAX;
-  return readBody(request, BODY_BYTES_MAX).then((body) =>
-    takeValue(encoding, parseJson(body, depthMax))
-  );
+async function readValue(request: Request): Promise<Value> {
+  switch (encodingOf(request.headers)) {
+    case "bytes":
+      return bytesValue(await readBody(request, VALUE_BYTES_MAX));
+    case "v8":
+      return takeValue("v8", await readJson(request, TAGGED_VALUE_DEPTH_MAX));
+    case "le64":
+      return takeValue("le64", await readJson(request, VALUE_DEPTH_MAX));
+    case "json":
+      return takeValue("json", await readJson(request, VALUE_DEPTH_MAX));
+  }
+}
+
+async function readJson(request: Request, depthMax: number): Promise<unknown> {
+  return parseJson(await readBody(request, BODY_BYTES_MAX), depthMax);
 }
 
 /** How the body is to be stored: as `x-kvorum-encoding` says, else by its Content-Type. */

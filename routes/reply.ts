@@ -125,7 +125,7 @@ export class Replies {
     headers.append("x-content-type-options", "nosniff");
     headers.append("x-kvorum-encoding", encoding);
     headers.append("x-request-id", this.idOf(request));
-    // The answer to a HEAD has no body from which the server could tell the length that a GET has.
+    // As lengthForHead does it for answers that are not of the hot path.
     if (request.method === "HEAD") headers.append("content-length", String(byteLength(body)));
     return response;
   }

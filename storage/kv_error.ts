@@ -35,27 +35,13 @@ export function storageError(error: unknown, doing: string): unknown {
  * copying it. Only for what may be done twice: reads, and writes of absolute values under a check.
  */
 export async function whileBusy<T>(act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    return await againWhileBusy(error, act);
-  }
-}
-
-/**
- * The same after a first attempt that failed with `error`: the hot path makes that by itself.
- *
- * @throws {unknown} `error`, if it says something else; what the last attempt throws.
- */
-export async function againWhileBusy<T>(error: unknown, act: () => Promise<T>): Promise<T> {
   for (let attempt = 1;; attempt++) {
-    const busy = error instanceof Error && BUSY.test(error.message);
-    if (!busy || attempt === BUSY_ATTEMPTS_MAX) throw error;
-    await new Promise((resolve) => setTimeout(resolve, BUSY_WAIT_MS * attempt));
     try {
       return await act();
-    } catch (next) {
-      error = next;
+    } catch (error) {
+      const busy = error instanceof Error && BUSY.test(error.message);
+      if (!busy || attempt === BUSY_ATTEMPTS_MAX) throw error;
+      await new Promise((resolve) => setTimeout(resolve, BUSY_WAIT_MS * attempt));
     }
   }
 }

@@ -118,7 +118,8 @@ export class KvLogStore implements LogStore {
 
   /** Hot path. */
   commit(batch: LogBatch): Promise<void> {
-    return this.#gate.run(isEmptyBatch(batch) ? null : () => this.#commit(batch));
+    const write = () => this.#guard(() => this.#opened().session.commit(batch));
+    return this.#gate.run(isEmptyBatch(batch) ? null : write);
   }
 
   repaired(): Promise<void> {
@@ -160,14 +161,6 @@ export class KvLogStore implements LogStore {
     open?.mark?.close();
     open?.chunkKv?.close();
     open?.kv.close();
-  }
-
-  async #commit(batch: LogBatch): Promise<void> {
-    try {
-      await this.#opened().session.commit(batch);
-    } catch (error) {
-      throw await this.#failure(error);
-    }
   }
 
   async #openOnce(): Promise<Recovery> {
@@ -275,20 +268,16 @@ export class KvLogStore implements LogStore {
     return this.#open!;
   }
 
+  /** Says what an error means, and gives up the reserve if the disk is full. */
   async #guard<T>(act: () => Promise<T>): Promise<T> {
     try {
       return await act();
-    } catch (error) {
-      throw await this.#failure(error);
+    } catch (cause) {
+      const error = storageError(cause, "write the log");
+      // If it cannot be given up, what comes next finds the disk as full.
+      if (error instanceof StorageFull) await this.#disk.reserve?.release().catch(() => {});
+      throw error;
     }
-  }
-
-  /** Says what an error means, and gives up the reserve if the disk is full. */
-  async #failure(cause: unknown): Promise<unknown> {
-    const error = storageError(cause, "write the log");
-    // If it cannot be given up, what comes next finds the disk as full.
-    if (error instanceof StorageFull) await this.#disk.reserve?.release().catch(() => {});
-    return error;
   }
 
   async #restoreReserve(): Promise<boolean> {

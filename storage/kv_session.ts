@@ -22,7 +22,7 @@ import {
 } from "./commit_plan.ts";
 import { bytesOf, type Fence, fenced } from "./fence.ts";
 import type { DeletePiece, Garbage } from "./garbage.ts";
-import { againWhileBusy, whileBusy } from "./kv_error.ts";
+import { whileBusy } from "./kv_error.ts";
 import type { AtomicLimits } from "./limits.ts";
 import type { LogKeys } from "./log_keys.ts";
 import type { Mark } from "./mark.ts";
@@ -97,6 +97,7 @@ export class KvSession {
     checkAdvances(stored, this.#snapshot, cut);
   }
 
+  /** Hot path: nearly always one atomic, then the mark. */
   async commit(batch: LogBatch): Promise<void> {
     const index = this.#index;
     const kept = checkBatch(batch, this.#state.base.lastIndex, index.end.lastIndex);
@@ -104,23 +105,19 @@ export class KvSession {
     const head = cut < 0 ? null : await this.#readHead(cut, kept);
     const plan = planCommit(index, kept, batch.entries, head, this.#limits);
     const hardState = batch.hardState ?? this.#state.hardState;
-    if (plan.steps.length > 1) return await this.#runPlan(plan, hardState);
-    // Hot path: one atomic, then the mark, and no promise beside those two.
-    const [step] = plan.steps;
     const seq = this.#state.seq + 1;
-    this.#state = { ...this.#state, seq, hardState, end: step.end! };
-    const encoded = encodeState(this.#state);
-    const atomic = this.#atomicOf(step, encoded);
-    let result: Deno.KvCommitResult | Deno.KvCommitError;
-    try {
-      result = await atomic.commit();
-    } catch (error) {
-      result = await againWhileBusy(error, () => atomic.commit());
+    let encoded: Uint8Array | null = null;
+    for (const step of plan.steps) {
+      if (step.end !== null) {
+        const stateHard = hardStateOf(plan, step, hardState);
+        this.#state = { ...this.#state, seq, hardState: stateHard, end: step.end };
+        encoded = encodeState(this.#state);
+      }
+      await this.#carryOut(this.#atomicOf(step, step.end === null ? null : encoded));
     }
-    if (!result.ok) throw fenced(this.#opened.fence.boot);
-    this.#note(plan);
-    const marked = this.#opened.mark?.write(encoded, seq);
-    if (marked !== undefined) await marked;
+    this.#index.truncate(plan.keptBlocks);
+    for (const block of plan.blocks) this.#index.push(block.parts.length, block.end);
+    if (encoded !== null) await this.#opened.mark?.write(encoded, seq);
   }
 
   /** Makes a snapshot current and cuts the log, in one atomic. */
@@ -189,38 +186,10 @@ export class KvSession {
     });
   }
 
-  async #runPlan(plan: CommitPlan, hardState: HardState): Promise<void> {
-    const seq = this.#state.seq + 1;
-    let encoded: Uint8Array | null = null;
-    for (const step of plan.steps) {
-      if (step.end === null) {
-        await this.#runStep(step, null);
-        continue;
-      }
-      const stateHard = hardStateOf(plan, step, hardState);
-      this.#state = { ...this.#state, seq, hardState: stateHard, end: step.end };
-      encoded = encodeState(this.#state);
-      await this.#runStep(step, encoded);
-    }
-    this.#note(plan);
-    if (encoded !== null) await this.#opened.mark?.write(encoded, seq);
-  }
-
-  #note(plan: CommitPlan): void {
-    this.#index.truncate(plan.keptBlocks);
-    for (const block of plan.blocks) this.#index.push(block.parts.length, block.end);
-  }
-
-  async #runStep(step: Step, state: Uint8Array | null): Promise<void> {
-    const atomic = this.#atomicOf(step, state);
-    const result = await whileBusy(() => atomic.commit());
-    if (!result.ok) throw fenced(this.#opened.fence.boot);
-  }
-
   #atomicOf(step: Step, state: Uint8Array | null): Deno.AtomicOperation {
-    const { kv, keys, fence: { versionstamp } } = this.#opened;
+    const { keys } = this.#opened;
     const { epoch } = this.#state;
-    const atomic = kv.atomic().check({ key: keys.boot, versionstamp });
+    const atomic = this.#fenced();
     for (const { firstIndex, part } of step.deletes) {
       atomic.delete(keys.part(epoch, firstIndex, part));
     }
@@ -246,11 +215,20 @@ export class KvSession {
   }
 
   async #atomic(fill: (atomic: Deno.AtomicOperation) => void): Promise<void> {
-    const { kv, keys, fence: { boot, versionstamp } } = this.#opened;
-    const atomic = kv.atomic().check({ key: keys.boot, versionstamp });
+    const atomic = this.#fenced();
     fill(atomic);
+    await this.#carryOut(atomic);
+  }
+
+  /** An atomic that fails once another process has opened the data. */
+  #fenced(): Deno.AtomicOperation {
+    const { kv, keys, fence: { versionstamp } } = this.#opened;
+    return kv.atomic().check({ key: keys.boot, versionstamp });
+  }
+
+  async #carryOut(atomic: Deno.AtomicOperation): Promise<void> {
     const result = await whileBusy(() => atomic.commit());
-    if (!result.ok) throw fenced(boot);
+    if (!result.ok) throw fenced(this.#opened.fence.boot);
   }
 
   #dropBlocks(epoch: number, blocks: number): void {

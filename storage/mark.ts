@@ -55,8 +55,8 @@ export interface MarkFound {
 
 /** A mark being written. */
 export interface Mark {
-  /** Makes the encoded state of commit `seq` durable before it resolves; or returns, where that blocks. */
-  write(state: Uint8Array, seq: number): void | Promise<void>;
+  /** Makes the encoded state of commit `seq` durable before it resolves. */
+  write(state: Uint8Array, seq: number): Promise<void>;
   /** From the next write on, the mark says whether the data is damaged. */
   setDamaged(damaged: boolean): void;
   close(): void;

@@ -69,11 +69,11 @@ class OpenMark implements Mark {
     this.#slot = new SlotBuffer(content);
   }
 
-  write(state: Uint8Array, seq: number): void | Promise<void> {
+  async write(state: Uint8Array, seq: number): Promise<void> {
     this.#file.seekSync((seq % MARK_SLOTS) * MARK_SLOT_BYTES, Deno.SeekMode.Start);
     this.#file.writeSync(this.#slot.encode(state));
     // The file keeps its size, so that a sync of the data alone writes one page and no metadata.
-    if (!this.#pace.blocks()) return this.#file.syncData();
+    if (!this.#pace.blocks()) return await this.#file.syncData();
     const startMs = performance.now();
     this.#file.syncDataSync();
     this.#pace.blocked(performance.now() - startMs);

@@ -140,7 +140,7 @@ export class SendQueue {
     this.#progressMs = this.#owner.now();
     this.#socket.write(bytes).then((written) => {
       if (written === bytes.length) this.#flushed();
-      else void this.#writeRest(bytes.subarray(written)).then(this.#flushed, this.#failed);
+      else void this.#write(bytes.subarray(written)).then(this.#flushed, this.#failed);
     }, this.#failed);
   };
 
@@ -171,11 +171,6 @@ export class SendQueue {
       else this.#add(frame);
     }
     await this.#flush();
-  }
-
-  async #writeRest(bytes: Uint8Array): Promise<void> {
-    this.#progressMs = this.#owner.now();
-    await this.#write(bytes);
   }
 
   #fits({ head, tail }: Frame): boolean {

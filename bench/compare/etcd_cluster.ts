@@ -4,9 +4,8 @@
  *
  * @module
  */
-import { eventually } from "../../tests/cluster/harness.ts";
+import { eventually, freePorts } from "../../tests/cluster/harness.ts";
 import { Child } from "./child.ts";
-import { freePorts } from "../../tests/cluster/harness.ts";
 
 const SIZE = 3;
 const REQUEST_MS_MAX = 10_000;

@@ -91,6 +91,9 @@ Deno.test("Outbox sends news that has found no company in time, and leaves no ti
   await env.advance(NEWS_DELAY_MS);
   assertEquals(sent, ["b: commit 3, 0 entries", "c: commit 3, 0 entries"]);
   assertEquals([seen.wakes, env.timersPending], [1, 0]);
+  sent.length = 0;
+  // What comes after that waits for a time of its own.
+  assertEquals(turn([B, append(4)]), []);
 });
 
 Deno.test("Outbox lets nothing wait but a later commit index", () => {

@@ -47,6 +47,9 @@ Deno.test("OwnWrite lets many wait for a while, together with those that come me
   assertEquals(seen.due, 1);
   assertEquals(own.mayWait(core), false);
   assertEquals([own.isWaiting, env.timersPending], [false, 0]);
+  // What comes after that waits for a time of its own.
+  load(OWN_WRITE_ENTRIES_MIN);
+  assertEquals(own.mayWait(core), true);
 });
 
 Deno.test("OwnWrite waits no longer than its timer, should that fire a fraction early", () => {

@@ -77,7 +77,7 @@ export class MortalDisk implements Disk {
   #mortalMark(mark: Mark): Mark {
     if (this.#counted === "atomics") return mark;
     return {
-      write: (state, seq) => this.#strike(async () => await mark.write(state, seq)),
+      write: (state, seq) => this.#strike(() => mark.write(state, seq)),
       setDamaged: (damaged) => mark.setDamaged(damaged),
       close: () => mark.close(),
     };
