@@ -8,13 +8,12 @@
  * @module
  */
 import { entryBytes } from "../raft/entry_codec.ts";
-import { type HardState, logIndex, type Term } from "../raft/types.ts";
+import { logIndex, type Term } from "../raft/types.ts";
 import { checkBatch } from "./batch.ts";
 import { decodeBlock, epochBase, LOG_EMPTY, type LogEnd } from "./block_codec.ts";
 import { BlockIndex } from "./block_index.ts";
 import {
   type BlockHead,
-  type CommitPlan,
   hardStateOf,
   planCommit,
   type Step,
