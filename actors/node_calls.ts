@@ -35,6 +35,7 @@ import {
   type WriteResult,
 } from "./service.ts";
 import type { Env, Ref, Reply } from "./types.ts";
+import { ByteSlab, COMMAND_SLABS } from "../kv/byte_slab.ts";
 import { encodeAtomicWrite } from "../kv/command.ts";
 import type { AtomicWrite, ReadQuery } from "../kv/types.ts";
 import type { ShellMessage } from "../raft/message.ts";
@@ -58,6 +59,7 @@ export class NodeCalls implements KvService, ClusterService {
   readonly #ports: CallPorts;
   readonly #admin: Admin;
   readonly #backups = new Backups();
+  readonly #commands = new ByteSlab(COMMAND_SLABS);
   #state: "serving" | "retiring" | "draining" = "serving";
   #inFlight = 0;
   #onIdle: (() => void) | null = null;
@@ -74,7 +76,7 @@ export class NodeCalls implements KvService, ClusterService {
   }
 
   async write(write: AtomicWrite, options: CallOptions = {}): Promise<WriteResult> {
-    const command = encodeAtomicWrite(write);
+    const command = encodeAtomicWrite(write, this.#commands);
     const callMs = options.deadlineMs ?? CALL_DEADLINE_MS;
     const deadlineMs = this.#ports.env.now() + callMs;
     let message: Extract<ReplicaMessage, { type: "write" }> | null = null;

@@ -18,6 +18,7 @@
  */
 import { writeBinaryString } from "./binary_string.ts";
 import { putBytes, putUint16, putUint32, putUint48, uint32At } from "./byte_codec.ts";
+import { type ByteSlab, NO_SLABS } from "./byte_slab.ts";
 import {
   type AtomicWrite,
   type Check,
@@ -111,8 +112,13 @@ export function commandHashCheck(bytes: Uint8Array): StateHash | null {
 /**
  * Encodes an atomic write, without its session: {@linkcode stampCommand} fills that in. The write must
  * have passed `checkAtomicWrite`: what exceeds its limits here gives bytes that no store accepts.
+ *
+ * @param slab where the bytes come from, for who encodes many.
  */
-export function encodeAtomicWrite(write: AtomicWrite): Uint8Array<ArrayBuffer> {
+export function encodeAtomicWrite(
+  write: AtomicWrite,
+  slab: ByteSlab = NO_SLABS,
+): Uint8Array<ArrayBuffer> {
   const idempotencyKey = write.idempotencyKey === null
     ? null
     : utf8Encoder.encode(write.idempotencyKey);
@@ -121,7 +127,7 @@ export function encodeAtomicWrite(write: AtomicWrite): Uint8Array<ArrayBuffer> {
     size += 3 + check.key.length + (check.versionstamp === null ? 0 : 8);
   }
   for (const mutation of write.mutations) size += mutationBytes(mutation);
-  const bytes = header(CommandKind.AtomicWrite, size);
+  const bytes = begun(slab.take(size), CommandKind.AtomicWrite);
   let at = COMMAND_HEADER_BYTES;
   at = putUint16(bytes, at, idempotencyKey?.length ?? 0);
   if (idempotencyKey !== null) {
@@ -181,7 +187,10 @@ function uint48At(bytes: Uint8Array, at: number): number {
 }
 
 function header(kind: CommandKind, size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
+  return begun(new Uint8Array(size), kind);
+}
+
+function begun(bytes: Uint8Array<ArrayBuffer>, kind: CommandKind): Uint8Array<ArrayBuffer> {
   bytes[0] = COMMAND_VERSION;
   bytes[1] = kind;
   return bytes;

@@ -3,13 +3,15 @@
  * bounded by what remains, nothing is allocated for a count that is only claimed, and whatever is not
  * a command ends in {@linkcode MalformedCommand}.
  *
- * Values are copied out, unless they make up most of the buffer that they came in: a command may be a
- * view into a network frame of a megabyte, and a stored value must not keep that alive.
+ * Values are copied out, small ones side by side, unless they make up most of the buffer that they came
+ * in: a command may be a view into a network frame of a megabyte, and a stored value must not keep that
+ * alive.
  *
  * @module
  */
 import { binaryString } from "./binary_string.ts";
 import { ByteReader } from "./byte_codec.ts";
+import { type ByteSlab, NO_SLABS } from "./byte_slab.ts";
 import {
   COMMAND_HEADER_BYTES,
   COMMAND_VERSION,
@@ -57,9 +59,13 @@ export type Command =
 /**
  * Decodes a command.
  *
+ * @param values where small values go, for who decodes many.
  * @throws {MalformedCommand}
  */
-export function decodeCommand(bytes: Uint8Array): Command {
+export function decodeCommand(
+  bytes: Uint8Array,
+  values: ByteSlab = NO_SLABS,
+): Command {
   switch (checkHeader(bytes)) {
     case CommandKind.Clock:
       return { kind: "clock" };
@@ -71,7 +77,7 @@ export function decodeCommand(bytes: Uint8Array): Command {
         session: commandSession(bytes),
         sequence: commandSequence(bytes),
         lowWater: commandLowWater(bytes),
-        write: decodeWrite(bytes),
+        write: decodeWrite(bytes, values),
       };
     case CommandKind.HashMark:
       return { kind: "hash-mark" };
@@ -105,16 +111,27 @@ export function checkHeader(bytes: Uint8Array): CommandKind {
 /**
  * Decodes the body of an atomic write whose header has been checked.
  *
+ * @param values where small values go.
  * @throws {MalformedCommand}
  */
-export function decodeWrite(bytes: Uint8Array): AtomicWrite {
-  return new BodyReader(bytes, COMMAND_HEADER_BYTES).write();
+export function decodeWrite(
+  bytes: Uint8Array,
+  values: ByteSlab = NO_SLABS,
+): AtomicWrite {
+  return new BodyReader(bytes, values).write();
 }
 
 const NEVER: Expiry = { type: "never" };
 const NO_CHECKS: readonly Check[] = [];
 
 class BodyReader extends ByteReader {
+  readonly #values: ByteSlab;
+
+  constructor(bytes: Uint8Array, values: ByteSlab) {
+    super(bytes, COMMAND_HEADER_BYTES);
+    this.#values = values;
+  }
+
   write(): AtomicWrite {
     const idempotencyKey = this.#text();
     const checkCount = this.uint16();
@@ -227,7 +244,7 @@ class BodyReader extends ByteReader {
     const bytes = this.bytes;
     return length * 2 >= bytes.buffer.byteLength
       ? bytes.subarray(start, start + length)
-      : bytes.slice(start, start + length);
+      : this.#values.copy(bytes, start, start + length);
   }
 
   protected override malformed(why: string, at: number): MalformedCommand {

@@ -25,7 +25,7 @@ import {
 import { emptyParts, Store, type StoreOptions, type StoreParts } from "./store.ts";
 import { type ApplyResult, type EncodedKey, ValueEncoding, type Versionstamp } from "./types.ts";
 import { LE64_BYTES } from "./value_codec.ts";
-import { ValueSlab } from "./value_slab.ts";
+import { ByteSlab, VALUE_SLABS } from "./byte_slab.ts";
 
 /** The bytes are not a snapshot that this version understands, or not a whole one. */
 export class MalformedSnapshot extends Error {
@@ -150,7 +150,7 @@ function malformed(why: string, at: number): MalformedSnapshot {
 /** Reads one element after the other into the parts of a store. */
 class ElementReader extends ByteReader {
   readonly #parts: StoreParts;
-  readonly #values = new ValueSlab();
+  readonly #values = new ByteSlab(VALUE_SLABS);
   /** The kind of the last element; 0 before the first. */
   #kind = 0;
   readonly #counts = { sessions: 0, results: 0, remembered: 0, records: 0 };

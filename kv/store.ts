@@ -10,6 +10,7 @@
 import { refusal } from "./arithmetic.ts";
 import { executeWrite, NO_CHANGES } from "./atomic.ts";
 import { BTreeEngine } from "./btree_engine.ts";
+import { ByteSlab, VALUE_SLABS } from "./byte_slab.ts";
 import { CommandKind, commandLowWater, commandSequence, commandSession } from "./command.ts";
 import { checkHeader, decodeWrite, MalformedCommand } from "./command_decoder.ts";
 import type { Engine, StoredRecord } from "./engine.ts";
@@ -108,6 +109,7 @@ export class Store {
   readonly #records: Records;
   readonly #sessions: Sessions;
   readonly #idempotency: Idempotency;
+  readonly #values = new ByteSlab(VALUE_SLABS);
   #index: number;
   #timeMs: number;
 
@@ -255,7 +257,7 @@ export class Store {
     const lowWater = commandLowWater(data);
     const known = this.#sessions.recall(session, sequence, lowWater);
     if (known !== null) return { session, sequence, result: known, changes: expired };
-    const write = decodeWrite(data);
+    const write = decodeWrite(data, this.#values);
     const { result, changes } = write.idempotencyKey === null
       ? executeWrite(this.#records, write, { index, order: COMMAND_ORDER }, this.#timeMs)
       : this.#writeOnce(index, write, write.idempotencyKey, data);

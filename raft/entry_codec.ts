@@ -69,7 +69,7 @@ export function decodeEntries(bytes: Uint8Array, count: number, firstIndex: LogI
       index: firstIndex + i as LogIndex,
       timeMs: getUint48(view, at + 7),
       kind: kind as EntryKind,
-      data: bytes.subarray(start, end),
+      data: new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start),
     });
     at = end;
   }
