@@ -1,8 +1,9 @@
 /**
- * `deno task bench:snapshot`: what snapshots cost the writes beside them, on real processes on this
+ * `deno task bench:snapshot`: what periodic work costs the writes beside it, on real processes on this
  * machine. Founds three nodes, fills them, puts a load of writes on the leader, and measures it in
- * windows that alternate: in every second one all nodes take one snapshot after the other. Then it
- * kills one follower and measures how long that takes to be ready again.
+ * windows that alternate: in every second one all nodes take one snapshot after the other, which cuts
+ * their logs, and keys expire all the time. Hash checks go on in all of them. Then it kills one follower
+ * and measures how long that takes to be ready again. An election under load is a failure.
  *
  * Windows alternate since a machine's speed changes over minutes; what is compared was measured side
  * by side. Nodes take no snapshots but those that they are asked for.
@@ -17,13 +18,16 @@ import { type NodeProcess, ProcessCluster } from "../tests/cluster/harness.ts";
 
 const USAGE = `Usage: deno task bench:snapshot [options]
 
-Measures writes with and without snapshots beside them, and a restart from a snapshot.
+Measures writes with and without snapshots and expiring keys beside them, and a restart from a snapshot.
+Ends with 1 if there was an election under load. Ten minutes of load: --pairs 10 --seconds 30.
 
   --keys N         1000 to 5000000 (default 1000000)
   --value-bytes N  0 to 4096 (default 100)
   --pairs N        pairs of windows, 1 to 20 (default 4)
   --seconds N      of each window, 2 to 120 (default 8)
   --connections N  1 to 1024 (default 64)
+  --expiring N     keys that expire a second, beside the snapshots, 0 to 1000 (default 500)
+  --rest N         seconds between two snapshots of a node, 0 to 60 (default 0: one after the other)
   --restarts N     0 to 10 (default 3)
   --json           print the result as one JSON object, too
 `;
@@ -37,9 +41,14 @@ const SNAPSHOT_MS_MAX = 120_000;
 const READY_MS_MAX = 120_000;
 const WARM_UP_SECONDS = 3;
 const RETRY_MS = 100;
+const EXPIRE_IN_MS = 2000;
+/** Names come back only after the keys of that name have expired. */
+const EXPIRING_ROUNDS = 10;
 
 interface Options extends LoadOptions {
   readonly pairs: number;
+  readonly expiring: number;
+  readonly rest: number;
   readonly restarts: number;
   readonly json: boolean;
 }
@@ -47,8 +56,8 @@ interface Options extends LoadOptions {
 interface Window extends LoadResult {
   /** How long each snapshot took that was finished in this window, in ms; null for a window without. */
   readonly snapshotsMs: readonly number[] | null;
-  /** Whether another node led at its end. */
-  readonly leaderChanged: boolean;
+  /** How many terms began in it: each is an election, won or not. */
+  readonly terms: number;
 }
 
 interface Measured {
@@ -63,7 +72,16 @@ interface Measured {
 
 function parse(args: string[]): Options {
   const flags = parseArgs(args, {
-    string: ["keys", "value-bytes", "pairs", "seconds", "connections", "restarts"],
+    string: [
+      "keys",
+      "value-bytes",
+      "pairs",
+      "seconds",
+      "connections",
+      "expiring",
+      "rest",
+      "restarts",
+    ],
     boolean: ["json", "help"],
     unknown: (name) => {
       throw new LoadError(`Cannot start: unknown argument ${name}`);
@@ -81,6 +99,8 @@ function parse(args: string[]): Options {
     pairs: integer("pairs", flags.pairs, 4, 1, 20),
     seconds: integer("seconds", flags.seconds, 8, 2, 120),
     connections: integer("connections", flags.connections, 64, 1, 1024),
+    expiring: integer("expiring", flags.expiring, 500, 0, 1000),
+    rest: integer("rest", flags.rest, 0, 0, 60),
     restarts: integer("restarts", flags.restarts, 3, 0, 10),
     json: flags.json,
   };
@@ -108,6 +128,10 @@ async function fill(node: NodeProcess, { keys, valueBytes }: Options): Promise<v
   await Promise.all(Array.from({ length: BATCHES_AT_A_TIME }, worker));
 }
 
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 /** Until it is accepted: a batch may be written twice, since it sets values. */
 async function postBatch(node: NodeProcess, body: string, endMs: number): Promise<void> {
   const headers = { "content-type": "application/json" };
@@ -117,7 +141,7 @@ async function postBatch(node: NodeProcess, body: string, endMs: number): Promis
     if (response.ok) return;
     if (response.status < 500) throw new LoadError(`A batch was refused: ${text}`);
     if (performance.now() > endMs) throw new LoadError(`Cannot fill the cluster in time: ${text}`);
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    await pause(RETRY_MS);
   }
 }
 
@@ -137,6 +161,36 @@ async function drive(node: NodeProcess, options: LoadOptions): Promise<LoadResul
   return await driveWrk(node.url, options) ?? await driveFetch(node.url, options);
 }
 
+/** Writes a batch of keys each second that expire soon, until `isOver`. */
+async function expireKeys(
+  node: NodeProcess,
+  { expiring, valueBytes }: Options,
+  isOver: () => boolean,
+): Promise<void> {
+  const value = { bytes: new Uint8Array(valueBytes).fill(120).toBase64() };
+  for (let round = 0; !isOver(); round++) {
+    const nextMs = performance.now() + 1000;
+    const mutations = Array.from({ length: expiring }, (_, i) => ({
+      type: "set",
+      key: ["expiring", `${round % EXPIRING_ROUNDS}`, `${i}`],
+      encoding: "bytes",
+      value,
+      expireIn: EXPIRE_IN_MS,
+    }));
+    await postBatch(node, JSON.stringify({ mutations }), nextMs + FILL_MS_MAX);
+    await pause(Math.max(0, nextMs - performance.now()));
+  }
+}
+
+/** The highest term that a node knows. */
+async function termOf(cluster: ProcessCluster): Promise<number> {
+  const terms = await Promise.all(cluster.nodes.map(async (node) => {
+    const { term } = await (await node.fetch("/v1/cluster")).json();
+    return term as number;
+  }));
+  return Math.max(...terms);
+}
+
 /** Measures one window; with snapshots, every node takes one after the other for as long as it lasts. */
 async function measure(
   cluster: ProcessCluster,
@@ -144,16 +198,24 @@ async function measure(
   withSnapshots: boolean,
 ): Promise<Window> {
   const leader = await cluster.leader();
+  const termBefore = await termOf(cluster);
   let over = false;
   const load = drive(leader, options).finally(() => over = true);
   const snapshotsMs: number[] = [];
   const takers = withSnapshots ? cluster.nodes : [];
   const taking = takers.map(async (node) => {
-    while (!over) snapshotsMs.push(await snapshot(node));
+    while (!over) {
+      snapshotsMs.push(await snapshot(node));
+      const nextMs = performance.now() + options.rest * 1000;
+      while (!over && performance.now() < nextMs) await pause(RETRY_MS);
+    }
   });
-  const [result] = await Promise.all([load, ...taking]);
-  const leaderChanged = (await cluster.leader()).id !== leader.id;
-  return { ...result, snapshotsMs: withSnapshots ? snapshotsMs : null, leaderChanged };
+  const expiring = withSnapshots && options.expiring > 0
+    ? expireKeys(leader, options, () => over)
+    : Promise.resolve();
+  const [result] = await Promise.all([load, expiring, ...taking]);
+  const terms = await termOf(cluster) - termBefore;
+  return { ...result, snapshotsMs: withSnapshots ? snapshotsMs : null, terms };
 }
 
 /** Kills a follower and starts it again; gives the time until it is ready, in ms. */
@@ -206,13 +268,13 @@ async function run(cluster: ProcessCluster, options: Options): Promise<Measured>
 }
 
 function line(window: Window): string {
-  const { snapshotsMs, perSecond, p50Ms, p95Ms, p99Ms, maxMs, errors, leaderChanged } = window;
+  const { snapshotsMs, perSecond, p50Ms, p95Ms, p99Ms, maxMs, errors, terms } = window;
   const what = snapshotsMs === null
     ? "without"
     : `with ${String(snapshotsMs.length).padStart(2)} snapshots`;
   const columns = [p50Ms, p95Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1).padStart(8)).join("");
   return `  ${what.padEnd(18)}${perSecond.toFixed(0).padStart(7)}/s${columns} ms` +
-    (errors > 0 ? `, ${errors} failed` : "") + (leaderChanged ? ", the leader changed" : "");
+    (errors > 0 ? `, ${errors} failed` : "") + (terms > 0 ? `, ${terms} elections` : "");
 }
 
 function seconds(ms: number): string {
@@ -234,9 +296,12 @@ async function main(): Promise<void> {
     const measured = await run(cluster, options);
     const p50 = summary(measured.windows, "p50Ms");
     const p99 = summary(measured.windows, "p99Ms");
+    const expiring = options.expiring > 0 ? " and expiring keys" : "";
     for (const [name, { without, with: beside, added }] of Object.entries({ p50, p99 })) {
       console.log(
-        `${name}: ${without.toFixed(1)} ms without, ${beside.toFixed(1)} ms with snapshots, ` +
+        `${name}: ${without.toFixed(1)} ms without, ${
+          beside.toFixed(1)
+        } ms with snapshots${expiring}, ` +
           `${added.toFixed(1)} ms more (medians of ${options.pairs} windows each)`,
       );
     }
@@ -248,6 +313,10 @@ async function main(): Promise<void> {
       const list = Object.entries(bytes).map(([id, n]) => `${id} ${(n / 1e6).toFixed(0)} MB`);
       console.log(`memory (RSS), ${when}: ${list.join(", ")}`);
     }
+    const terms = measured.windows.reduce((sum, it) => sum + it.terms, 0);
+    const loadS = measured.windows.length * options.seconds;
+    console.log(`elections in ${loadS} s of load: ${terms === 0 ? "none" : terms}`);
+    if (terms > 0) Deno.exitCode = 1;
     if (options.json) console.log(JSON.stringify({ options, p50, p99, ...measured }));
   }, { entriesMax: NEVER, bytesMax: NEVER * 1000, tailEntries: null });
 }
