@@ -9,29 +9,7 @@ import { createMemoryNetwork, type Link, type MemoryNetwork } from "../../transp
 import type { Transport } from "../../transport/types.ts";
 import { transportContract } from "./contract.ts";
 import { append, GROUP, Inbox, ManualEnv, N1, N2, N3, ping, seeded } from "./harness.ts";
-import type { Place } from "./place.ts";
-
-/** The address of a node without one. */
-const NOWHERE = { hostname: "memory", port: 0 };
-
-function memoryPlace(): Place {
-  const network = createMemoryNetwork();
-  const made: Transport[] = [];
-  const lives = new Map<NodeId, { incarnation: number; boot: number }>();
-  const life = (id: NodeId) => lives.get(id) ?? { incarnation: 1, boot: 0 };
-  return {
-    create(id, options) {
-      const { incarnation, boot } = life(id);
-      lives.set(id, { incarnation, boot: boot + 1 });
-      const transport = network.transport(id, { ...options, incarnation, boot: boot + 1 });
-      made.push(transport);
-      return transport;
-    },
-    wipe: (id) => void lives.set(id, { incarnation: life(id).incarnation + 1, boot: 0 }),
-    address: () => NOWHERE,
-    dispose: async () => void await Promise.all(made.map((transport) => transport.close())),
-  };
-}
+import { memoryPlace, NOWHERE } from "./places.ts";
 
 transportContract("memory", memoryPlace);
 
