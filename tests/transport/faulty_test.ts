@@ -1,6 +1,6 @@
 /**
- * Faults over a transport: the contract of the transports with no fault set, over each of them, then each
- * fault, at either end, on a clock that the test moves.
+ * Faults over a transport: each of them, at either end, on a clock that the test moves. That the wrapper keeps
+ * the contract of the transports is checked beside each of these (faulty_place.ts).
  *
  * @module
  */
@@ -11,30 +11,10 @@ import { REORDER_HOLD_MS, type TransportLimits } from "../../transport/limits.ts
 import { createMemoryNetwork } from "../../transport/memory.ts";
 import { LinkTable } from "../../transport/memory_links.ts";
 import type { PeerHandler } from "../../transport/types.ts";
-import { transportContract } from "./contract.ts";
 import { append, EventLog, GROUP, Inbox, ManualEnv, N1, N2, ping, seeded } from "./harness.ts";
-import type { Place } from "./place.ts";
-import { memoryPlace, NOWHERE, tcpPlace } from "./places.ts";
 
-/** The same place with faults over each of its transports, none of them set. */
-function faultyPlace(place: Place): Place {
-  const links = new LinkTable();
-  const env = {
-    defer: (callback: () => void) => void setImmediate(callback),
-    setTimer: () => {
-      throw new Error("a link without faults holds nothing back");
-    },
-    randomUint32: () => 0,
-  };
-  return {
-    ...place,
-    create: (id, options) =>
-      faultyTransport(place.create(id, options), { env, links, side: "both" }),
-  };
-}
-
-transportContract("faulty memory", () => faultyPlace(memoryPlace()));
-transportContract("faulty tcp", () => faultyPlace(tcpPlace()));
+/** The address of a node without one. */
+const NOWHERE = { hostname: "memory", port: 0 };
 
 interface Pair {
   readonly env: ManualEnv;

@@ -8,10 +8,34 @@ import type { NodeId } from "../../raft/types.ts";
 import { createMemoryNetwork, type Link, type MemoryNetwork } from "../../transport/memory.ts";
 import type { Transport } from "../../transport/types.ts";
 import { transportContract } from "./contract.ts";
+import { faultyPlace } from "./faulty_place.ts";
 import { append, GROUP, Inbox, ManualEnv, N1, N2, N3, ping, seeded } from "./harness.ts";
-import { memoryPlace, NOWHERE } from "./places.ts";
+import type { Place } from "./place.ts";
+
+/** The address of a node without one. */
+const NOWHERE = { hostname: "memory", port: 0 };
+
+function memoryPlace(): Place {
+  const network = createMemoryNetwork();
+  const made: Transport[] = [];
+  const lives = new Map<NodeId, { incarnation: number; boot: number }>();
+  const life = (id: NodeId) => lives.get(id) ?? { incarnation: 1, boot: 0 };
+  return {
+    create(id, options) {
+      const { incarnation, boot } = life(id);
+      lives.set(id, { incarnation, boot: boot + 1 });
+      const transport = network.transport(id, { ...options, incarnation, boot: boot + 1 });
+      made.push(transport);
+      return transport;
+    },
+    wipe: (id) => void lives.set(id, { incarnation: life(id).incarnation + 1, boot: 0 }),
+    address: () => NOWHERE,
+    dispose: async () => void await Promise.all(made.map((transport) => transport.close())),
+  };
+}
 
 transportContract("memory", memoryPlace);
+transportContract("faulty memory", () => faultyPlace(memoryPlace()));
 
 /** Nodes 1 to 3 on a clock that the test moves. */
 function three(seed = 1) {
