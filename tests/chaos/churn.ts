@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ClusterView } from "../cluster/harness.ts";
+import type { Member } from "./cluster.ts";
 import type { Fault, Scene } from "./fault.ts";
 import { CHURN_MS } from "./limits.ts";
 
@@ -15,20 +15,20 @@ const LOOK_MS = 150;
 async function until(
   scene: Scene,
   endMs: number,
-  condition: (view: ClusterView) => boolean,
+  condition: (members: readonly Member[]) => boolean,
 ): Promise<boolean> {
   for (;;) {
-    const view = await scene.cluster.view();
-    if (view !== null && condition(view)) return true;
+    const members = await scene.cluster.members();
+    if (members !== null && condition(members)) return true;
     if (performance.now() > endMs || scene.restMs === 0) return false;
     await scene.hold(LOOK_MS);
   }
 }
 
-const isVoter = (id: string) => (view: ClusterView) =>
-  view.members.some((member) => member.id === id && member.role === "voter");
-const isGone = (id: string) => (view: ClusterView) =>
-  view.members.every((member) => member.id !== id);
+const isVoter = (id: string) => (members: readonly Member[]) =>
+  members.some((member) => member.id === id && member.role === "voter");
+const isGone = (id: string) => (members: readonly Member[]) =>
+  members.every((member) => member.id !== id);
 
 /** Asks for a removal until it has happened; whether it did. */
 async function remove(scene: Scene, id: string, endMs: number): Promise<boolean> {
@@ -48,24 +48,24 @@ async function remove(scene: Scene, id: string, endMs: number): Promise<boolean>
 /**
  * Brings the processes and the members together again after changes that were not finished: starts the
  * processes of all members, removes members beyond the size, and ends the processes of those that are none.
- * What a view says may be old, or never be committed: so nothing is done here that cannot be undone.
+ * What is said may never be committed: so nothing is done here that cannot be undone.
  *
  * @returns true once there are `size` voters and nobody else.
  */
 export async function settleMembers(scene: Scene, endMs: number): Promise<boolean> {
   const { cluster, size } = scene;
   for (;;) {
-    const view = await cluster.view();
-    if (view !== null) {
-      const ids = view.members.map(({ id }) => id);
+    const members = await cluster.members();
+    if (members !== null) {
+      const ids = members.map(({ id }) => id);
       for (const id of ids) cluster.revive(id);
-      if (view.members.every(({ role }) => role === "voter") && ids.length === size) {
+      if (members.every(({ role }) => role === "voter") && ids.length === size) {
         for (const { id } of [...cluster.nodes]) if (!ids.includes(id)) await cluster.retire(id);
         return true;
       }
       const isLeavable = (id: string) => cluster.smallDisk?.node.id !== id;
-      const extra = view.members.find(({ role }) => role === "joining" || role === "learner") ??
-        view.members.findLast((member) => isLeavable(member.id));
+      const extra = members.find(({ role }) => role === "joining" || role === "learner") ??
+        members.findLast((member) => isLeavable(member.id));
       if (ids.length > size && extra !== undefined) {
         await remove(scene, extra.id, Math.min(endMs, performance.now() + 3000));
       }
@@ -105,7 +105,8 @@ const replace: Fault = {
     note("processes killed", `killed ${dead.id}, for good`);
     const fresh = cluster.join(dead.id);
     note("members replaced", `${fresh.id} joins in the place of ${dead.id}`);
-    const isDone = (view: ClusterView) => isVoter(fresh.id)(view) && isGone(dead.id)(view);
+    const isDone = (members: readonly Member[]) =>
+      isVoter(fresh.id)(members) && isGone(dead.id)(members);
     if (await until(scene, performance.now() + CHURN_MS, isDone)) await cluster.retire(dead.id);
   },
 };

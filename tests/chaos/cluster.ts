@@ -14,6 +14,8 @@ import { SmallDisk } from "./small_disk.ts";
 
 const HOST = "127.0.0.1";
 
+export type Member = ClusterView["members"][number];
+
 /** A direction between two nodes with a fault, and at which of its ends that happens. */
 export interface FaultyDirection {
   readonly from: string;
@@ -176,15 +178,25 @@ export class ChaosCluster implements AsyncDisposable {
     }
   }
 
-  /** What an awake node says, the newest of what several say; null if none answers. */
-  async view(): Promise<ClusterView | null> {
-    const answers = await Promise.allSettled(this.awake.map((node) => node.view()));
-    const views = answers.flatMap((it) => it.status === "fulfilled" ? [it.value] : []);
-    const indexOf = (view: ClusterView) => view.replicas[0]?.commitIndex ?? -1;
-    return views.reduce<ClusterView | null>(
-      (best, view) => best === null || indexOf(view) > indexOf(best) ? view : best,
-      null,
-    );
+  /**
+   * Who is a member, as a majority of these say; null if there is no such majority now. What a single node
+   * says may be old (it is just starting, or cut off), and whoever acts on it could end a quorum.
+   */
+  async members(): Promise<readonly Member[] | null> {
+    const answers = await Promise.allSettled(this.awake.map(async (node) => {
+      const [view, isReady] = await Promise.all([node.view(), node.isReady()]);
+      return { id: node.id, members: isReady ? view.members : [] };
+    }));
+    const said = new Map<string, { members: readonly Member[]; by: number }>();
+    for (const answer of answers) {
+      if (answer.status === "rejected") continue;
+      const { id, members } = answer.value;
+      if (!members.some((member) => member.id === id)) continue;
+      const text = members.map((member) => `${member.id} ${member.role}`).sort().join();
+      const same = said.get(text) ?? { members, by: 0 };
+      said.set(text, { ...same, by: same.by + 1 });
+    }
+    return [...said.values()].find(({ members, by }) => by > members.length / 2)?.members ?? null;
   }
 
   /** The node that leads as far as the awake ones know, the newest term first; null if they know none. */

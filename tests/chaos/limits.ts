@@ -10,6 +10,11 @@ export const REQUEST_MS = 3000;
 export const ENDED_MS = 15_000;
 /** How long a cluster may take to be ready when nothing is wrong with it, at the start and in the end. */
 export const READY_MS = 60_000;
+/**
+ * No write may be acknowledged to anybody for so long at most: the longest faults of both lanes, one after the
+ * other, with an election behind each, and as much again for a machine that is busy.
+ */
+export const UNAVAILABLE_MAX_MS = 30_000;
 /** How long clients may take in the end to learn what became of their last requests. */
 export const LAST_WORD_MS = 30_000;
 

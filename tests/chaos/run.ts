@@ -7,7 +7,14 @@ import { HistoryFile } from "./history_file.ts";
 import { ChaosCluster } from "./cluster.ts";
 import { Client } from "./client.ts";
 import { settleMembers } from "./churn.ts";
-import { BULK_KEYS, BULK_VALUE_BYTES, CLIENTS_PER_NODE, LAST_WORD_MS, READY_MS } from "./limits.ts";
+import {
+  BULK_KEYS,
+  BULK_VALUE_BYTES,
+  CLIENTS_PER_NODE,
+  LAST_WORD_MS,
+  READY_MS,
+  UNAVAILABLE_MAX_MS,
+} from "./limits.ts";
 import { FAULTS, Nemesis } from "./nemesis.ts";
 import type { ChaosOptions } from "./options.ts";
 import { Random } from "./random.ts";
@@ -94,6 +101,11 @@ async function inCluster(
       : [`${record.violationsCount}:`, ...record.violations].join("\n  "),
   });
   const { ms, atMs } = record.longestGap;
+  findings.push({
+    what: "writes go on",
+    isGood: ms <= UNAVAILABLE_MAX_MS,
+    detail: `never longer than ${UNAVAILABLE_MAX_MS} ms without an acknowledged one`,
+  });
   return {
     seed,
     size,
