@@ -36,6 +36,11 @@ export class ReceivedPackets {
     return this.#highest < 0;
   }
 
+  /** Whether a packet has asked for an acknowledgement that was not sent since. */
+  get isAsked(): boolean {
+    return this.#asked > 0;
+  }
+
   /** Whether this number can be a packet that has not come before. */
   isNew(number: number): boolean {
     return number >= this.#floor && number <= this.#highest + JUMP_MAX &&
@@ -59,11 +64,6 @@ export class ReceivedPackets {
     // Out of order: the sender must learn of a loss soon, and that it was none.
     if (!isNext || this.#asked >= ASKED_MAX) this.#dueMs = nowMs;
     else this.#dueMs = Math.min(this.#dueMs, nowMs + this.#delayMs);
-  }
-
-  /** Ranges that an acknowledgement would name. */
-  get rangeCount(): number {
-    return this.#numbers.count;
   }
 
   /** The ranges to acknowledge, downwards, and how long the highest has waited. */

@@ -19,7 +19,6 @@ import {
   encodeClose,
   encodeData,
   encodeOpen,
-  type Segment,
   type SessionId,
 } from "./packet.ts";
 import { ReceivedPackets } from "./received_packets.ts";
@@ -252,12 +251,12 @@ export class Session {
       this.#acceptOwed = false;
       return encodeAccept(this.#peerId, this.id);
     }
-    if (this.#recovery.probes > 0) return this.#data(this.#take(), nowMs, true);
+    if (this.#recovery.probes > 0) return this.#data(nowMs, true, true);
     if (this.#sending.isDue && !this.#recovery.isFull) {
       const { congestion } = this.#recovery;
       if (congestion.hasRoom) {
         const paceMs = congestion.paceMs(nowMs);
-        if (paceMs <= nowMs) return this.#data(this.#take(), nowMs, false);
+        if (paceMs <= nowMs) return this.#data(nowMs, true, false);
         this.#paceMs = paceMs;
       }
       this.#isLimited = true;
@@ -265,25 +264,22 @@ export class Session {
       this.#isLimited = false;
     }
     // Of a credit that is lost the peer would never hear: it is asked to acknowledge it.
-    if (this.#state === "open" && this.#receiving.isCreditDue) return this.#data(null, nowMs, true);
-    if (this.#received.dueMs <= nowMs) return this.#data(null, nowMs, false);
+    if (this.#state === "open" && this.#receiving.isCreditDue) {
+      return this.#data(nowMs, false, true);
+    }
+    if (this.#received.dueMs <= nowMs) return this.#data(nowMs, false, false);
     return null;
   }
 
-  #take(): Segment | null {
-    return this.#sending.take(this.#datagramBytes - dataOverhead(this.#received.rangeCount));
-  }
-
-  #data(segment: Segment | null, nowMs: number, asks: boolean): Uint8Array {
-    const packet = {
-      to: this.#peerId!,
-      number: this.#recovery.nextNumber,
-      ack: this.#ack(nowMs),
-      segment,
-      ping: asks && segment === null,
-    };
+  /** @param asks whether the packet wants an acknowledgement even if it carries no data. */
+  #data(nowMs: number, withData: boolean, asks: boolean): Uint8Array {
+    // Who only sends gets nothing but acknowledgements, and need not tell the other side of those.
+    const ack = this.#received.isAsked || !withData ? this.#ack(nowMs) : null;
+    const room = this.#datagramBytes - dataOverhead(ack?.ranges.length ?? 0);
+    const segment = withData ? this.#sending.take(room) : null;
+    const { nextNumber: number } = this.#recovery;
     const datagram = encodeData(
-      packet,
+      { to: this.#peerId!, number, ack, segment, ping: asks && segment === null },
       (into) => segment === null ? undefined : this.#sending.copy(segment.offset, into),
     );
     this.#recovery.onSent(datagram.length, segment, segment !== null || asks, nowMs);
