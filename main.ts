@@ -35,7 +35,7 @@ import { refuseVolatileKv } from "./storage/disk.ts";
 import { openKvLogStore } from "./storage/kv_log_store.ts";
 import { CorruptLog, CorruptSnapshot, Fenced, WrongIdentity } from "./storage/types.ts";
 import type { TransportEvent } from "./transport/events.ts";
-import { createTcpTransport } from "./transport/tcp.ts";
+import { transportKinds } from "./transport/kinds.ts";
 
 /** How long a stopping node goes on with the requests that it has taken. */
 const DRAIN_MS = 5000;
@@ -65,7 +65,7 @@ function start(config: NodeConfig, { clusterId, founders, seeds }: Start): Node 
       }),
     snapshots: snapshotLimits(config.snapshots),
     openTransport: (life) =>
-      createTcpTransport({
+      transportKinds[config.transport].create({
         ...life,
         self: id,
         clusterId,
@@ -239,11 +239,6 @@ function describe(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
-/** @throws {Deno.errors.AddrInUse} if somebody listens there. */
-function checkPort(hostname: string, port: number): void {
-  Deno.listen({ hostname, port }).close();
-}
-
 /** Resolves with what asked the process to stop. */
 function stopRequested(config: NodeConfig): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
@@ -266,7 +261,11 @@ async function main(): Promise<number> {
   const config = resolveNodeConfig(Deno.args, Deno.env.get, Deno.readTextFileSync);
   refuseVolatileKv(Deno.env.get("DENO_KV_DB_MODE"));
   // Before the data is opened, which fences off whoever may be serving it well.
-  for (const port of [config.port, config.peerPort]) checkPort(config.host, port);
+  transportKinds.tcp.checkAddress({ hostname: config.host, port: config.port });
+  transportKinds[config.transport].checkAddress({
+    hostname: config.host,
+    port: config.peerPort,
+  });
   const stop = stopRequested(config);
   const stopped = new AbortController();
   void stop.then(() => stopped.abort());
