@@ -167,6 +167,19 @@ Deno.test("SendStream sends again what was lost, but for what has come", () => {
   assert(stream.isDone);
 });
 
+Deno.test("SendStream outlives that its end is acknowledged before what stands in front of it", () => {
+  const stream = new SendStream(100, 1000);
+  stream.write(bytesFrom(1, 40));
+  const piece = stream.take(50)!;
+  stream.end();
+  stream.onAcked(stream.take(50)!);
+  assert(!stream.isDone);
+  stream.onLost(piece);
+  assertEquals(stream.take(50), { offset: 0, length: 40, fin: true });
+  stream.onAcked(piece);
+  assert(stream.isDone);
+});
+
 Deno.test("RoundTrip is estimated as in RFC 9002 section 5.3", () => {
   const limits = { ...UDP_LIMITS, ackDelayMs: 10, probeMinMs: 0 };
   const roundTrip = new RoundTrip(limits);

@@ -111,7 +111,7 @@ export class SendStream {
     if (fin) this.#finAcked = true;
     const end = offset + length;
     this.#lost.remove(offset, end);
-    if (end <= this.#base) return;
+    if (length === 0 || end <= this.#base) return;
     this.#acked.add(Math.max(offset, this.#base), end);
     if (this.#acked.start(0) > this.#base) return;
     this.#base = this.#acked.end(0);
