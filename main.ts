@@ -42,7 +42,7 @@ import {
   WrongIdentity,
 } from "./storage/types.ts";
 import type { TransportEvent } from "./transport/events.ts";
-import { createTcpTransport } from "./transport/tcp.ts";
+import { transportKinds } from "./transport/kinds.ts";
 import type { Transport } from "./transport/types.ts";
 
 /** How long a stopping node goes on with the requests that it has taken. */
@@ -98,7 +98,13 @@ function start(
     snapshots: snapshotLimits(config.snapshots),
     openTransport: (life) => {
       const listen = { hostname: config.host, port: config.peerPort };
-      const transport = createTcpTransport({ ...life, self: id, clusterId, listen, env });
+      const transport = transportKinds[config.transport].create({
+        ...life,
+        self: id,
+        clusterId,
+        listen,
+        env,
+      });
       return between.transport(transport, env);
     },
     onEvent: (event) => {
@@ -268,11 +274,6 @@ function describe(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
-/** @throws {Deno.errors.AddrInUse} if somebody listens there. */
-function checkPort(hostname: string, port: number): void {
-  Deno.listen({ hostname, port }).close();
-}
-
 /** Resolves with what asked the process to stop. */
 function stopRequested(config: NodeConfig, between: Between): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
@@ -295,7 +296,11 @@ async function run(between: Between): Promise<number> {
   const config = resolveNodeConfig(Deno.args, Deno.env.get, Deno.readTextFileSync);
   refuseVolatileKv(Deno.env.get("DENO_KV_DB_MODE"));
   // Before the data is opened, which fences off whoever may be serving it well.
-  for (const port of [config.port, config.peerPort]) checkPort(config.host, port);
+  transportKinds.tcp.checkAddress({ hostname: config.host, port: config.port });
+  transportKinds[config.transport].checkAddress({
+    hostname: config.host,
+    port: config.peerPort,
+  });
   const stop = stopRequested(config, between);
   const stopped = new AbortController();
   void stop.then(() => stopped.abort());

@@ -1,25 +1,16 @@
 /** Raft's safety over each transport, with faults over it. */
 import { systemEnv } from "../../actors/env.ts";
-import type { TransportLife } from "../../actors/node.ts";
-import type { NodeAddress, NodeId } from "../../raft/types.ts";
+import { type TransportKind, transportKinds } from "../../transport/kinds.ts";
 import { createMemoryNetwork } from "../../transport/memory.ts";
-import { createTcpTransport } from "../../transport/tcp.ts";
-import type { PeerAddress, Transport } from "../../transport/types.ts";
 import { type OpenTransport, staysSafe } from "./faulty_cluster.ts";
 import { CLUSTER_ID } from "./virtual_cluster.ts";
 
-interface SocketOptions extends TransportLife {
-  readonly self: NodeId;
-  readonly clusterId: string;
-  readonly listen: PeerAddress;
-  readonly env: ReturnType<typeof systemEnv>;
-}
-
-/** A transport that listens on this machine. */
-function overSockets(create: (options: SocketOptions) => Transport) {
-  return (): OpenTransport => ({ id: self, peer }: NodeAddress, life) => {
+/** A transport between real nodes, here on this machine. */
+function overSockets(kind: TransportKind): () => OpenTransport {
+  return () => ({ id: self, peer }, life) => {
     const listen = { hostname: "127.0.0.1", port: Number(peer.split(":")[1]) };
-    return create({ ...life, self, clusterId: CLUSTER_ID, listen, env: systemEnv() });
+    const options = { ...life, self, clusterId: CLUSTER_ID, listen, env: systemEnv() };
+    return transportKinds[kind].create(options);
   };
 }
 
@@ -28,12 +19,13 @@ function inMemory(): OpenTransport {
   return ({ id }, life) => network.transport(id, life);
 }
 
-const TRANSPORTS: readonly [string, () => OpenTransport][] = [
+const kinds = Object.keys(transportKinds) as TransportKind[];
+const places = new Map([
   ["memory", inMemory],
-  ["tcp", overSockets(createTcpTransport)],
-];
+  ...kinds.map((kind) => [kind, overSockets(kind)] as const),
+]);
 
-for (const [name, place] of TRANSPORTS) {
+for (const [name, place] of places) {
   Deno.test(`faulty ${name}: three nodes that lose, double, reorder and crash stay safe, and recover`, async () => {
     await staysSafe(place(), 1 + Math.floor(Math.random() * 2 ** 31));
   });

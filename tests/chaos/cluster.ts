@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { founderConfig, type NodeConfig } from "../../cli/config.ts";
+import { founderConfig, type NodeConfig, type TransportName } from "../../cli/config.ts";
 import type { Link } from "../../transport/memory_links.ts";
 import { type ClusterView, eventually, freePorts } from "../cluster/harness.ts";
 import { type DiskFaults, NO_FAULTS } from "./control.ts";
@@ -26,6 +26,7 @@ export interface FaultyDirection {
 
 export interface ClusterOptions {
   readonly size: number;
+  readonly transport: TransportName;
   /** Where the data and logs of the nodes lie. */
   readonly directory: string;
   /** Whether one node's disk is to be a small one, if that can be. */
@@ -47,7 +48,7 @@ export class ChaosCluster implements AsyncDisposable {
   #count = 0;
 
   private constructor(options: ClusterOptions) {
-    const { size, directory } = options;
+    const { size, transport, directory } = options;
     this.#options = options;
     const ports = freePorts(size * 2);
     const peers = Array.from({ length: size }, (_, i) => ({
@@ -60,7 +61,7 @@ export class ChaosCluster implements AsyncDisposable {
     const configs = peers.map(({ id }, i) => {
       const data = `${directory}/${id}`;
       const founder = { id, host: HOST, port: ports[i], data, peers, clusterId };
-      return founderConfig(founder, SNAPSHOTS);
+      return founderConfig(founder, SNAPSHOTS, transport);
     });
     this.#founder = configs[0];
     this.#count = size;

@@ -46,11 +46,19 @@ Deno.test("readOptions() reads a command line, and tells everything that is wron
     minutes: 0.5,
     size: 3,
     seed: 9,
+    transport: "tcp",
     history: null,
     faults: new Set(["loss"]),
   });
   assertEquals(readOptions(["--help"], names, () => 9), null);
-  const bad = ["--minutes=0", "--size=4", "--seed=x", "--only=kill,flood", "more"];
+  const bad = [
+    "--minutes=0",
+    "--size=4",
+    "--seed=x",
+    "--transport=ip",
+    "--only=kill,flood",
+    "more",
+  ];
   const error = assertThrows(() => readOptions(bad, names, () => 9), UsageError);
-  assertEquals(error.problems.length, 5);
+  assertEquals(error.problems.length, 6);
 });

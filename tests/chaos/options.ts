@@ -4,9 +4,12 @@
  * @module
  */
 import { readArguments, UsageError, wholeNumber } from "../../cli/args.ts";
+import { readTransport, type TransportName, TRANSPORTS } from "../../cli/config.ts";
+
+const others = TRANSPORTS.filter((name) => name !== "tcp").map((name) => `, ${name}`).join("");
 
 export const USAGE = `Usage: deno task chaos [--minutes N] [--size 3|5] [--seed S]
-                        [--history FILE] [--only FAULT,…]
+                        [--transport NAME] [--history FILE] [--only FAULT,…]
 
 Starts real nodes, lets clients work at all of them, and kills, stops, cuts off and misleads the nodes
 meanwhile. Then checks what the clients were told: linearizable, nothing lost, nothing doubled, equal
@@ -15,6 +18,7 @@ state hashes. Exits with 1 if anything of that does not hold.
   --minutes   how long clients and faults go on: 0.1 to 1440, 10 unless told
   --size      how many voters: 3 (unless told) or 5
   --seed      what the order of requests and faults is drawn from; a new one unless told
+  --transport how the nodes reach each other: tcp (unless told)${others}
   --history   keeps the history in this file, also of a run without violations
   --only      the faults that may come, separated by commas; all unless told:
               `;
@@ -23,6 +27,7 @@ export interface ChaosOptions {
   readonly minutes: number;
   readonly size: number;
   readonly seed: number;
+  readonly transport: TransportName;
   /** Null: kept only if there are violations. */
   readonly history: string | null;
   readonly faults: ReadonlySet<string>;
@@ -45,7 +50,7 @@ export function readOptions(
   freshSeed: () => number,
 ): ChaosOptions | null {
   const { values, switches, positionals } = readArguments(args, {
-    values: ["minutes", "size", "seed", "history", "only"],
+    values: ["minutes", "size", "seed", "transport", "history", "only"],
     switches: ["help"],
   });
   if (switches.has("help")) return null;
@@ -59,10 +64,15 @@ export function readOptions(
   const seedText = values.get("seed");
   const seed = seedText === undefined ? freshSeed() : wholeNumber(seedText, 1, SEED_MAX);
   if (seed === null) problems.push(`--seed must be from 1 to ${SEED_MAX}: ${seedText}`);
+  const transport = readTransport(({ flag }) => {
+    const text = values.get(flag);
+    return text === undefined ? null : { text, source: `--${flag}` };
+  }, problems);
   const only = values.get("only")?.split(",") ?? faults;
   for (const name of only) if (!faults.includes(name)) problems.push(`no such fault: ${name}`);
   if (problems.length > 0 || seed === null) throw new UsageError(problems);
-  return { minutes, size, seed, history: values.get("history") ?? null, faults: new Set(only) };
+  const history = values.get("history") ?? null;
+  return { minutes, size, seed, transport, history, faults: new Set(only) };
 }
 
 export function freshSeed(): number {

@@ -61,11 +61,12 @@ async function inCluster(
   file: HistoryFile,
   say: (text: string) => void,
 ): Promise<Summary> {
-  const { size, seed, faults } = options;
+  const { size, seed, transport, faults } = options;
   const random = new Random(seed);
   const record = new Record((operation) => file.add(operation));
   await using cluster = await ChaosCluster.found({
     size,
+    transport,
     directory,
     withSmallDisk: mayMount && faults.has("full-disk"),
     onCrash: (text) => record.violation(text),
@@ -109,7 +110,7 @@ async function inCluster(
   return {
     seed,
     size,
-    transport: "tcp",
+    transport,
     seconds,
     operations: record.counts,
     retries: record.retries,

@@ -11,6 +11,7 @@ Deno.test("chaos: 48 s of every fault lose nothing, double nothing and stay line
     minutes: MINUTES,
     size: 3,
     seed: freshSeed(),
+    transport: "tcp" as const,
     history: null,
     faults: new Set(FAULT_NAMES),
   };
