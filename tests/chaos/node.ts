@@ -62,12 +62,12 @@ export class ChaosNode {
     if (this.#life !== null) throw new Error(`${this.id} runs already`);
     Deno.mkdirSync(this.config.data, { recursive: true });
     const child = nodeCommand(this.config, FAULTY_ENTRY, "piped").spawn();
-    const over = this.#record(child);
-    const life: Life = { child, stdin: child.stdin.getWriter(), over, isAsked: false };
+    const stdin = child.stdin.getWriter();
+    const life: Life = { child, stdin, over: this.#record(child, stdin), isAsked: false };
     this.#life = life;
     this.#isPaused = false;
     this.#tell();
-    void over.then((status) => {
+    void life.over.then((status) => {
       if (life.isAsked) return;
       this.#life = null;
       this.#onCrash(this, status);
@@ -133,13 +133,15 @@ export class ChaosNode {
     signalChild(this.#life.child, signal);
   }
 
-  async #record(child: Deno.ChildProcess): Promise<Deno.CommandStatus> {
+  async #record(child: Deno.ChildProcess, stdin: Life["stdin"]): Promise<Deno.CommandStatus> {
     const open = () => Deno.open(this.logPath, { append: true, create: true });
     // No two writers may share a handle: whichever stream ends first closes it.
     const [status] = await Promise.all([
       child.status,
       ...[child.stdout, child.stderr].map(async (stream) => stream.pipeTo((await open()).writable)),
     ]);
+    // A line that nobody read any more has broken it: then there is nothing left to close but the pipe.
+    await stdin.close().catch(() => stdin.abort().catch(() => {}));
     return status;
   }
 }
