@@ -9,7 +9,7 @@ import { NO_VERSION } from "./cells.ts";
 import type { Offence } from "./checker.ts";
 import type { Component } from "./components.ts";
 import type { Prefix, Stuck } from "./prefix.ts";
-import { keysOf as keysOfCall, type PossibleState } from "./search.ts";
+import type { PossibleState } from "./search.ts";
 import type { Inversion } from "./timeline.ts";
 import {
   type Check,
@@ -19,6 +19,7 @@ import {
   type Operation,
   type Value,
 } from "./types.ts";
+import { UNWANTED } from "./wishes.ts";
 
 /** Explains a search that got stuck. */
 export function explainStuck(
@@ -110,11 +111,12 @@ function describeEntry(entry: Entry | null): string {
 }
 
 function describeValue(value: Value | null): string {
+  if (value === UNWANTED) return "something that nobody read";
   return value === null ? "absent" : JSON.stringify(value);
 }
 
 function describeState(calls: Calls, { call }: Stuck, { cells, last }: PossibleState): string {
-  const texts = keysOfCall(call).map((key, i) => {
+  const texts = call.keys.map((key, i) => {
     const { value, version } = cells[i]!;
     const stamp = version === NO_VERSION ? "" : ` @${calls.versionstamps[version]}`;
     return `${calls.keys[key]} = ${describeValue(value)}${stamp}`;
