@@ -6,6 +6,7 @@
  */
 import type { Component } from "./components.ts";
 import { NO_VERSION } from "./cells.ts";
+import { UNWANTED, Wishes } from "./wishes.ts";
 import {
   type Check,
   compareVersionstamps,
@@ -57,8 +58,10 @@ export interface Call {
   readonly version: number;
   /** The bit for "has taken place" in a configuration. */
   readonly bit: number;
-  /** The number of the class of open calls that do the same; -1 if it is not open. */
+  /** The number of the class of writes without a known version that do the same; -1 for other calls. */
   readonly kind: number;
+  /** The keys that it touches, each once. */
+  readonly keys: readonly number[];
   readonly invokedAt: number;
   /** Infinity if it is open. */
   readonly completedAt: number;
@@ -85,7 +88,7 @@ export interface Calls {
   readonly versioned: readonly number[];
   /** By key, ascending. */
   readonly orphans: readonly (readonly Orphan[])[];
-  /** By kind: the open calls, by invocation. */
+  /** By kind: the open calls of it, by invocation. */
   readonly kinds: readonly (readonly number[])[];
   /** How many bits a configuration needs. */
   readonly bits: number;
@@ -94,10 +97,11 @@ export interface Calls {
 /** Makes a component ready. */
 export function prepare(history: readonly Operation[], component: Component): Calls {
   const keyNumbers = new Map(component.keys.map((key, i) => [key, i]));
-  const operations = withoutEffectless(history, component);
+  const wishes = new Wishes(component.operations.map((index) => history[index]!));
+  const operations = component.operations.filter((index) => !wishes.isIdle(history[index]!));
   const versionstamps = mentioned(operations.map((index) => history[index]!));
   const ranks = new Map(versionstamps.map((it, i) => [it, i]));
-  const reader = new CallReader(keyNumbers, ranks);
+  const reader = new CallReader(keyNumbers, ranks, wishes);
   const drafts = operations.map((index) => reader.read(history[index]!, index));
   const events = eventsOf(drafts);
   const { calls, kinds, bits } = withBits(drafts, events);
@@ -109,15 +113,21 @@ export function prepare(history: readonly Operation[], component: Component): Ca
   return { keys: component.keys, calls, events, versionstamps, versioned, orphans, kinds, bits };
 }
 
-type Draft = Omit<Call, "bit" | "kind" | "id">;
+type Draft = Omit<Call, "bit" | "kind" | "id" | "keys">;
 
 class CallReader {
   readonly #keys: ReadonlyMap<string, number>;
   readonly #ranks: ReadonlyMap<Versionstamp, number>;
+  readonly #wishes: Wishes;
 
-  constructor(keys: ReadonlyMap<string, number>, ranks: ReadonlyMap<Versionstamp, number>) {
+  constructor(
+    keys: ReadonlyMap<string, number>,
+    ranks: ReadonlyMap<Versionstamp, number>,
+    wishes: Wishes,
+  ) {
     this.#keys = keys;
     this.#ranks = ranks;
+    this.#wishes = wishes;
   }
 
   read(operation: Operation, index: number): Draft {
@@ -139,7 +149,7 @@ class CallReader {
     }
     const stamp = operation.outcome === "ok" ? operation.versionstamp : undefined;
     const version = stamp === undefined ? NO_VERSION : this.#ranks.get(stamp)!;
-    const mutations = this.#mutations(operation);
+    const mutations = this.#mutations(operation, version);
     return { ...span, ...nothing, type: "write", checks, mutations, version };
   }
 
@@ -163,13 +173,17 @@ class CallReader {
     return { key, version: this.#ranks.get(check.versionstamp)!, value: undefined };
   }
 
-  #mutations(operation: WriteOperation): CallMutation[] {
+  #mutations(operation: WriteOperation, version: number): CallMutation[] {
     const looked = new Set(operation.checks.map(({ key }) => key));
     return operation.mutations.map((mutation) => {
       const { type, key } = mutation;
       const blind = (type === "set" || type === "delete") && !looked.has(key);
       looked.add(key);
-      const value = type === "delete" ? null : mutation.value;
+      const value = mutation.type === "delete"
+        ? null
+        : version === NO_VERSION && this.#wishes.isUnwanted(mutation)
+        ? UNWANTED
+        : mutation.value;
       return { type, key: this.#keys.get(key)!, value, blind };
     });
   }
@@ -196,48 +210,6 @@ function mentioned(operations: readonly Operation[]): Versionstamp[] {
   return ["", ...[...stamps].sort(compareVersionstamps)];
 }
 
-/**
- * Leaves out open writes that could not explain anything: all they do is to set one key to a value that no
- * read found and no check asked for. (If somebody saw that the key was *not* as expected, or added to
- * it, any value may be the explanation.)
- */
-function withoutEffectless(history: readonly Operation[], component: Component): number[] {
-  const wanted = new Map<string, Set<Value | null>>();
-  const anything = new Set<string>();
-  const want = (key: string, value: Value | null) => {
-    const values = wanted.get(key);
-    if (values === undefined) wanted.set(key, new Set([value]));
-    else values.add(value);
-  };
-  for (const index of component.operations) {
-    const operation = history[index]!;
-    if (operation.op === "read") {
-      if (operation.outcome !== "ok") continue;
-      operation.entries.forEach((entry, i) => want(operation.keys[i]!, entry?.value ?? null));
-      continue;
-    }
-    for (const check of operation.checks) {
-      if (operation.outcome === "check-failed") anything.add(check.key);
-      else if ("value" in check) want(check.key, check.value);
-      else if (check.versionstamp === null) want(check.key, null);
-      else anything.add(check.key);
-    }
-    for (const { type, key } of operation.mutations) {
-      if (type !== "set" && type !== "delete") anything.add(key);
-    }
-  }
-  return component.operations.filter((index) => {
-    const operation = history[index]!;
-    if (operation.op === "read" || operation.outcome !== "unknown") return true;
-    return operation.mutations.some((mutation) => {
-      if (anything.has(mutation.key)) return true;
-      if (mutation.type !== "set" && mutation.type !== "delete") return true;
-      const value = mutation.type === "set" ? mutation.value : null;
-      return wanted.get(mutation.key)?.has(value) ?? false;
-    });
-  });
-}
-
 /** Invocations and completions in the order of time; at one moment invocations come first. */
 function eventsOf(drafts: readonly Draft[]): CallEvent[] {
   const events: CallEvent[] = [];
@@ -261,40 +233,46 @@ function withBits(drafts: readonly Draft[], events: readonly CallEvent[]) {
     if (event < 0) free.push(bitOf[id]!);
     else bitOf[id] = free.pop() ?? bits++;
   }
-  const kinds = kindsOf(drafts);
-  const kindOf = new Array<number>(drafts.length).fill(-1);
-  for (const [kind, members] of kinds.entries()) {
-    for (const id of members) {
-      bitOf[id] = bits++;
-      kindOf[id] = kind;
-    }
+  const kindOf = kindsOf(drafts);
+  const kinds = Array.from(
+    { length: kindOf.reduce((most, it) => Math.max(most, it + 1), 0) },
+    (): number[] => [],
+  );
+  for (const [id, { open }] of drafts.entries()) {
+    if (!open) continue;
+    bitOf[id] = bits++;
+    kinds[kindOf[id]!]!.push(id);
+  }
+  for (const members of kinds) {
+    members.sort((a, b) => drafts[a]!.invokedAt - drafts[b]!.invokedAt);
+    // Of equals the first goes first, so which of them have taken place is told by the first bits.
+    const own = members.map((id) => bitOf[id]!).sort((a, b) => a - b);
+    for (const [i, id] of members.entries()) bitOf[id] = own[i]!;
   }
   const calls = drafts.map((draft, id): Call => ({
     ...draft,
     id,
     bit: bitOf[id]!,
     kind: kindOf[id]!,
+    keys: [...new Set([...draft.checks, ...draft.mutations].map(({ key }) => key))],
   }));
   return { calls, kinds, bits };
 }
 
-/** Open calls that do the same are one as good as the other: of each kind the earliest goes first. */
-function kindsOf(drafts: readonly Draft[]): number[][] {
-  const kinds = new Map<string, number[]>();
-  for (const [id, { open, checks, mutations }] of drafts.entries()) {
-    if (!open) continue;
+/** Writes that do the same are one as good as the other, unless their versions tell them apart. */
+function kindsOf(drafts: readonly Draft[]): number[] {
+  const kinds = new Map<string, number>();
+  return drafts.map(({ type, version, checks, mutations }) => {
+    if (type !== "write" || version !== NO_VERSION) return -1;
     const name = JSON.stringify([
       checks.map(({ key, version, value }) => [key, version ?? "any", value === undefined, value]),
       mutations.map(({ type, key, value }) => [type, key, value]),
     ]);
-    const members = kinds.get(name);
-    if (members === undefined) kinds.set(name, [id]);
-    else members.push(id);
-  }
-  for (const members of kinds.values()) {
-    members.sort((a, b) => drafts[a]!.invokedAt - drafts[b]!.invokedAt);
-  }
-  return [...kinds.values()];
+    const known = kinds.get(name);
+    if (known !== undefined) return known;
+    kinds.set(name, kinds.size);
+    return kinds.size - 1;
+  });
 }
 
 function orphansOf(calls: readonly Call[], keys: number): Orphan[][] {

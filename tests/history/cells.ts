@@ -8,6 +8,8 @@ import type { Value } from "./types.ts";
 
 /** The version of what is absent, and of what was written by an operation whose version nobody ever saw. */
 export const NO_VERSION = 0;
+/** In place of a call's id. */
+export const NOBODY = -1;
 /** The number of the cell that is absent. */
 export const ABSENT = 0;
 
@@ -18,16 +20,17 @@ export interface Cell {
   /** A rank of `Calls.versionstamps`, or {@linkcode NO_VERSION}. */
   readonly version: number;
   /**
-   * Written by an operation of unknown outcome, and not observed since. Such an operation may as well never
-   * have happened, so a search that next writes over it is on a way that leads nowhere new.
+   * The call of unknown outcome that wrote it, if nothing of that call has been observed yet; else
+   * {@linkcode NOBODY}. Such a call may as well never have happened, so a search that writes over the
+   * last of it is on a way that leads nowhere new.
    */
-  readonly owed: boolean;
+  readonly owedTo: number;
 }
 
 /** All cells that a search has met. */
 export class Cells {
-  readonly #cells: Cell[] = [{ value: null, version: NO_VERSION, owed: false }];
-  readonly #ids = new Map<string, number>([[keyOf(null, NO_VERSION, false), ABSENT]]);
+  readonly #cells: Cell[] = [{ value: null, version: NO_VERSION, owedTo: NOBODY }];
+  readonly #ids = new Map<string, number>([[keyOf(null, NO_VERSION, NOBODY), ABSENT]]);
 
   /** The cell with this number. */
   at(id: number): Cell {
@@ -35,16 +38,16 @@ export class Cells {
   }
 
   /** The number of a cell. */
-  idOf(value: Value | null, version: number, owed: boolean): number {
-    const key = keyOf(value, version, owed);
+  idOf(value: Value | null, version: number, owedTo: number): number {
+    const key = keyOf(value, version, owedTo);
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
     this.#ids.set(key, this.#cells.length);
-    return this.#cells.push({ value, version, owed }) - 1;
+    return this.#cells.push({ value, version, owedTo }) - 1;
   }
 }
 
-function keyOf(value: Value | null, version: number, owed: boolean): string {
+function keyOf(value: Value | null, version: number, owedTo: number): string {
   const kind = value === null ? "n" : typeof value === "number" ? "d" : "s";
-  return `${kind}${owed ? 1 : 0}${version} ${value}`;
+  return `${kind}${owedTo} ${version} ${value}`;
 }

@@ -10,6 +10,7 @@ import { prepare } from "./calls.ts";
 import { type Component, componentsOf } from "./components.ts";
 import { explainInversion, explainStuck } from "./explain.ts";
 import { CONFIGURATION_UNITS_MAX, CONFIGURATIONS_MAX, STEPS_MAX } from "./limits.ts";
+import { smallestPrefix } from "./prefix.ts";
 import { search, type SearchLimits, type SearchResult } from "./search.ts";
 import { findInversion } from "./timeline.ts";
 import { keysOf, MalformedHistory, type Operation, type Versionstamp } from "./types.ts";
@@ -62,13 +63,13 @@ export interface Order {
   readonly steps: readonly { readonly index: number; readonly versionstamp: Versionstamp | null }[];
 }
 
-/** The first completion that nothing explains. */
+/** What cannot be explained, and the least of the history that shows it. */
 export interface Offence {
   /** Those that the prefix is about. */
   readonly keys: readonly string[];
   /** The position in the history of the operation that cannot be explained. */
   readonly index: number;
-  /** When it completed: up to any earlier completion there is an order. */
+  /** The first moment at which what was known had no order; nearly always that operation's completion. */
   readonly until: number;
   /**
    * The smallest prefix without an order: positions in the history of the operations on these keys invoked
@@ -130,11 +131,12 @@ function checkComponent(
   stepsDone: number,
 ): { result: Linearizable | NotLinearizable | Undecided; found: SearchResult } {
   const calls = prepare(history, component);
-  const found = search(calls, {
+  const limits: SearchLimits = {
     stepsMax: (options.stepsMax ?? STEPS_MAX) - stepsDone,
     configurationsMax: options.configurationsMax ?? CONFIGURATIONS_MAX,
     configurationUnitsMax: options.configurationUnitsMax ?? CONFIGURATION_UNITS_MAX,
-  });
+  };
+  const found = search(calls, limits);
   const { keys } = component;
   switch (found.type) {
     case "found": {
@@ -145,7 +147,8 @@ function checkComponent(
       return { found, result: { result: "linearizable", orders: [{ keys, steps }] } };
     }
     case "none": {
-      const offence = explainStuck(history, component, calls, found);
+      const prefix = smallestPrefix(history, component, limits, { calls, stuck: found });
+      const offence = explainStuck(history, component, prefix);
       return { found, result: { result: "not-linearizable", offence } };
     }
     case "exhausted":

@@ -250,6 +250,21 @@ Deno.test("checkLinearizable() holds writes of different keys to the order of th
   );
 });
 
+Deno.test("checkLinearizable() judges a prefix by what was known at its end", () => {
+  // That version 2 belongs to the third write is told at 9 only: until then it can be the first one's.
+  const verdict = checkLinearizable([
+    set("c1", 0, 1, "a", 1),
+    read("c2", 2, 3, { a: [1, 2] }),
+    read("c2", 4, 5, { a: 1 }),
+    set("c1", 6, 9, "a", 3, 2),
+    read("c2", 10, 11, { a: 3 }),
+  ]);
+  assert(verdict.result === "not-linearizable");
+  const { index, until, prefix, explanation } = verdict.offence;
+  assertEquals({ index, until, prefix }, { index: 1, until: 9, prefix: [0, 1, 2, 3] });
+  assertMatch(explanation, /Operation 3 shows it: c1 sets a = 3 → ok @0002 \[6 – 9\]/);
+});
+
 Deno.test("checkLinearizable() says unknown when a limit is reached, and which", () => {
   const history: Operation[] = [];
   for (let i = 0; i < 8; i++) history.push(set(`c${i}`, 0, 10, "a", i));

@@ -8,17 +8,26 @@
  * @module
  */
 import type { Call, CallCheck, CallMutation, Calls } from "./calls.ts";
-import { ABSENT, type Cell, Cells, NO_VERSION } from "./cells.ts";
+import { ABSENT, type Cell, Cells, NO_VERSION, NOBODY } from "./cells.ts";
 import type { Value } from "./types.ts";
 
 /** Notes on the trail: what, and two numbers that are enough to take it back. */
-const Note = { Invoked: 0, Happened: 1, Completed: 2, Cell: 3, Last: 4, Versioned: 5 } as const;
+const Note = {
+  Invoked: 0,
+  Happened: 1,
+  Completed: 2,
+  Cell: 3,
+  Last: 4,
+  Versioned: 5,
+  Early: 6,
+} as const;
 const NOTE_LENGTH = 3;
 const WORD_BITS = 16;
 /** Cells and the last version are numbers of 32 bits: two words each. */
 const NUMBER_WORDS = 2;
 /** Words that become text at once: a call has only so much room for arguments. */
 const KEY_WORDS_MAX = 4096;
+const NONE: readonly (readonly number[])[] = [];
 
 /** See the module. */
 export class Configuration {
@@ -36,6 +45,12 @@ export class Configuration {
   readonly #words: Uint16Array;
   readonly #bitWords: number;
   readonly #trail: number[] = [];
+  /**
+   * The keys of writes that took place before they had to, since something last depended on them: what comes
+   * next must touch each of these. See {@linkcode Configuration.happen}.
+   */
+  #early: readonly (readonly number[])[] = NONE;
+  readonly #formerEarly: (readonly (readonly number[])[])[] = [];
   /** Pending calls in two rings, by id; the ring's heads are behind the last id. */
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
@@ -44,6 +59,7 @@ export class Configuration {
   /** By kind of open calls. */
   readonly #invoked: Int32Array;
   readonly #happened: Int32Array;
+  readonly #openKinds: readonly number[];
 
   constructor(calls: Calls) {
     this.#calls = calls;
@@ -61,6 +77,7 @@ export class Configuration {
     }
     this.#invoked = new Int32Array(calls.kinds.length);
     this.#happened = new Int32Array(calls.kinds.length);
+    this.#openKinds = [...calls.kinds.keys()].filter((kind) => calls.kinds[kind]!.length > 0);
   }
 
   /** To come back here with {@linkcode Configuration.undo}. */
@@ -76,7 +93,7 @@ export class Configuration {
       const words = this.#words.subarray(from, from + KEY_WORDS_MAX);
       key += String.fromCharCode.apply(null, words as unknown as number[]);
     }
-    return key;
+    return this.#early.length === 0 ? key : key + this.#early.join("/");
   }
 
   /** Whether a call has taken place; to be asked of pending calls only. */
@@ -105,20 +122,29 @@ export class Configuration {
     return null;
   }
 
-  /** The pending writes that could be next, but for their checks: those that complete, then one of each open kind. */
-  *candidates(): IterableIterator<Call> {
+  /** The pending writes that could be next, but for their checks; of those that do the same, one. */
+  candidates(): Call[] {
     const { calls, versioned, kinds } = this.#calls;
     const due = versioned[this.#versioned];
+    const found: Call[] = [];
+    const byKind = new Map<number, number>();
     for (let id = this.#next[this.#writes]!; id !== this.#writes; id = this.#next[id]!) {
       const call = calls[id]!;
-      // Versions increase, so the versioned writes can only take place in their order.
-      if (call.version === NO_VERSION || id === due) yield call;
-    }
-    for (const [kind, members] of kinds.entries()) {
-      if (this.#happened[kind]! < this.#invoked[kind]!) {
-        yield calls[members[this.#happened[kind]!]!]!;
+      if (call.kind === -1) {
+        // Versions increase, so the versioned writes can only take place in their order.
+        if (id === due) found.push(call);
+        continue;
       }
+      // Two that do the same can change places, so the one that has less time goes first.
+      const at = byKind.get(call.kind);
+      if (at === undefined) byKind.set(call.kind, found.push(call) - 1);
+      else if (call.completedAt < found[at]!.completedAt) found[at] = call;
     }
+    for (const kind of this.#openKinds) {
+      const at = this.#happened[kind]!;
+      if (at < this.#invoked[kind]! && !byKind.has(kind)) found.push(calls[kinds[kind]![at]!]!);
+    }
+    return found;
   }
 
   /**
@@ -147,14 +173,20 @@ export class Configuration {
    * Lets a write be next, and then every read that it makes possible: what changes nothing loses nothing
    * by taking place as early as it can.
    *
+   * A write without a version that is not `due` loses nothing by waiting, either, until something touches
+   * its keys. So one that takes place early must matter to what comes next, directly or through others.
+   *
    * @param version one of {@linkcode Configuration.versionsOf}.
+   * @param due the call that has to take place before time goes on.
    * @returns false if it cannot be next, or need not be; nothing has changed then.
    */
-  happen(call: Call, version: number): boolean {
+  happen(call: Call, version: number, due: Call): boolean {
     if (version !== NO_VERSION && version <= this.last) return false;
     if (!this.#holds(call)) return false;
     const mark = this.mark();
-    if (!this.#mutate(call, version) || !this.#explains(call, version)) {
+    const takesPlace = this.#isNow(call, version, due) && this.#mutate(call, version) &&
+      this.#explains(call, version);
+    if (!takesPlace) {
       this.undo(mark);
       return false;
     }
@@ -163,13 +195,11 @@ export class Configuration {
       this.#note(Note.Versioned, 0, 0);
       this.#versioned++;
     }
-    this.#happened_(call, version);
-    for (let id = this.#next[this.#looks]!; id !== this.#looks;) {
-      const after = this.#next[id]!;
-      this.#look(this.#calls.calls[id]!);
-      id = after;
-    }
-    return true;
+    this.#settle(call, version);
+    const keys = this.#lookAll();
+    if (keys.length === 0 || this.#matters(keys)) return true;
+    this.undo(mark);
+    return false;
   }
 
   /** Takes back everything since the mark, but for the position. */
@@ -224,10 +254,12 @@ export class Configuration {
     if (call.type === "look") this.#look(call);
   }
 
-  #look(call: Call): void {
-    if (!(call.refuted ? this.#isRefuted(call) : this.#holds(call))) return;
-    for (const { key } of call.checks) this.#observe(key);
-    this.#happened_(call, NO_VERSION);
+  /** @returns whether it can take place now; it has, then. */
+  #look(call: Call): boolean {
+    if (!(call.refuted ? this.#isRefuted(call) : this.#holds(call))) return false;
+    for (const key of call.keys) this.#observe(key);
+    this.#settle(call, NO_VERSION);
+    return true;
   }
 
   #isRefuted({ checks, failed }: Call): boolean {
@@ -235,21 +267,65 @@ export class Configuration {
     return checks.every((check, i) => this.meets(check) !== failed.includes(i));
   }
 
-  #mutate({ checks, mutations, open }: Call, version: number): boolean {
-    for (const { key } of checks) this.#observe(key);
-    const owed = open && mutations.length === 1;
-    for (const mutation of mutations) {
-      const before = this.cellIds[mutation.key]!;
-      const cell = this.cells.at(before);
-      if (cell.owed && mutation.blind) return false;
-      const value = combine(cell, mutation);
-      if (value === undefined) return false;
-      const stamp = value === null ? NO_VERSION : version;
-      // Of unknown outcome and without effect: then it need not have happened.
-      if (owed && value === cell.value && stamp === cell.version) return false;
-      this.#setCell(mutation.key, this.cells.idOf(value, stamp, owed));
-    }
+  /** Whether a write that takes place now leaves none of those before it pointless. */
+  #isNow(call: Call, version: number, due: Call): boolean {
+    if (call === due || version !== NO_VERSION) return this.#matters(call.keys);
+    // Of one key, everything touches everything.
+    if (this.cellIds.length === 1) return true;
+    const others = this.#early.filter((keys) => !meet(keys, call.keys));
+    this.#setEarly([...others, call.keys].sort());
     return true;
+  }
+
+  /** Whether all early writes matter to something with these keys; they are settled then. */
+  #matters(keys: readonly number[]): boolean {
+    if (this.#early.length === 0) return true;
+    if (!this.#early.every((early) => meet(early, keys))) return false;
+    this.#setEarly(NONE);
+    return true;
+  }
+
+  #setEarly(early: readonly (readonly number[])[]): void {
+    this.#formerEarly.push(this.#early);
+    this.#note(Note.Early, 0, 0);
+    this.#early = early;
+  }
+
+  /** Lets every read take place that can. @returns their keys. */
+  #lookAll(): readonly number[] {
+    const keys: number[] = [];
+    for (let id = this.#next[this.#looks]!; id !== this.#looks;) {
+      const after = this.#next[id]!;
+      const call = this.#calls.calls[id]!;
+      if (this.#look(call)) keys.push(...call.keys);
+      id = after;
+    }
+    return keys;
+  }
+
+  #mutate({ id, checks, mutations, open }: Call, version: number): boolean {
+    for (const { key } of checks) this.#observe(key);
+    let changes = false;
+    for (const { type, key, value: operand, blind } of mutations) {
+      const before = this.cells.at(this.cellIds[key]!);
+      const value = combine(before, type, operand);
+      if (value === undefined) return false;
+      if (before.owedTo !== NOBODY && before.owedTo !== id) {
+        if (!blind) this.#observe(key);
+        else if (!this.#isOwedElsewhere(before.owedTo, key)) return false;
+      }
+      const stamp = value === null ? NO_VERSION : version;
+      changes ||= value !== before.value || stamp !== before.version;
+      this.#setCell(key, this.cells.idOf(value, stamp, open ? id : NOBODY));
+    }
+    // Of unknown outcome and without effect: then it need not have happened.
+    return changes || !open;
+  }
+
+  #isOwedElsewhere(owedTo: number, key: number): boolean {
+    return this.#calls.calls[owedTo]!.keys.some((other) =>
+      other !== key && this.cells.at(this.cellIds[other]!).owedTo === owedTo
+    );
   }
 
   /** Whether a version that was given to a write fits what was seen under it. */
@@ -263,12 +339,18 @@ export class Configuration {
     });
   }
 
+  /** Somebody looked: the call that wrote this, if it is owed to one, has happened for good. */
   #observe(key: number): void {
-    const cell = this.cells.at(this.cellIds[key]!);
-    if (cell.owed) this.#setCell(key, this.cells.idOf(cell.value, cell.version, false));
+    const { owedTo } = this.cells.at(this.cellIds[key]!);
+    if (owedTo === NOBODY) return;
+    for (const other of this.#calls.calls[owedTo]!.keys) {
+      const cell = this.cells.at(this.cellIds[other]!);
+      if (cell.owedTo !== owedTo) continue;
+      this.#setCell(other, this.cells.idOf(cell.value, cell.version, NOBODY));
+    }
   }
 
-  #happened_(call: Call, version: number): void {
+  #settle(call: Call, version: number): void {
     this.#flip(call.bit);
     this.#note(Note.Happened, call.id, version);
     if (call.open) {
@@ -327,6 +409,9 @@ export class Configuration {
         return this.#putLast(a);
       case Note.Versioned:
         this.#versioned--;
+        return;
+      case Note.Early:
+        this.#early = this.#formerEarly.pop()!;
     }
   }
 
@@ -355,13 +440,18 @@ export class Configuration {
 /** What a mutation makes of a cell; undefined if it cannot happen there. */
 export function combine(
   { value: current }: Cell,
-  { type, value }: CallMutation,
+  type: CallMutation["type"],
+  value: Value | null,
 ): Value | null | undefined {
   if (type === "set" || type === "delete") return value;
   if (current === null) return value;
   if (typeof current !== "number" || typeof value !== "number") return undefined;
   if (type === "sum") return current + value;
   return type === "min" ? Math.min(current, value) : Math.max(current, value);
+}
+
+function meet(some: readonly number[], others: readonly number[]): boolean {
+  return some.some((key) => others.includes(key));
 }
 
 /** The position of the first orphan with a greater version. */

@@ -8,7 +8,8 @@ import type { Calls } from "./calls.ts";
 import { NO_VERSION } from "./cells.ts";
 import type { Offence } from "./checker.ts";
 import type { Component } from "./components.ts";
-import { keysOf as keysOfCall, type PossibleState, type SearchResult } from "./search.ts";
+import type { Prefix, Stuck } from "./prefix.ts";
+import type { PossibleState } from "./search.ts";
 import type { Inversion } from "./timeline.ts";
 import {
   type Check,
@@ -18,24 +19,25 @@ import {
   type Operation,
   type Value,
 } from "./types.ts";
-
-type Stuck = Extract<SearchResult, { type: "none" }>;
+import { UNWANTED } from "./wishes.ts";
 
 /** Explains a search that got stuck. */
 export function explainStuck(
   history: readonly Operation[],
   component: Component,
-  calls: Calls,
-  stuck: Stuck,
+  { until, calls, stuck }: Prefix,
 ): Offence {
   const { index } = stuck.call;
-  const until = history[index]!.completedAt!;
-  const prefix = byInvocation(history, component.operations, until);
   const lines = [
     `Nothing explains operation ${index}: ${describe(history[index]!)}`,
-    `Before it, ${stuck.possible.length === 1 ? "there was" : "there could have been"}: ` +
+    `When it had to take place, ${stuck.possible.length === 1 ? "there was" : "there could be"} ` +
     stuck.possible.map((state) => describeState(calls, stuck, state)).join("; or "),
   ];
+  if (history[index]!.completedAt !== until) {
+    const shown = component.operations.find((at) => history[at]!.completedAt === until)!;
+    lines.push(`Operation ${shown} shows it: ${describe(history[shown]!)}`);
+  }
+  const prefix = byInvocation(history, component.operations, until);
   return { keys: component.keys, index, until, prefix, explanation: lines.join("\n") };
 }
 
@@ -61,7 +63,7 @@ export function explainInversion(history: readonly Operation[], inversion: Inver
   return {
     keys: [...new Set(operations.flatMap((at) => keysOf(history[at]!)))].sort(),
     index,
-    until: history[index]!.completedAt!,
+    until: inversion.until,
     prefix: byInvocation(history, operations, Infinity),
     explanation: lines.join("\n"),
   };
@@ -109,11 +111,12 @@ function describeEntry(entry: Entry | null): string {
 }
 
 function describeValue(value: Value | null): string {
+  if (value === UNWANTED) return "something that nobody read";
   return value === null ? "absent" : JSON.stringify(value);
 }
 
 function describeState(calls: Calls, { call }: Stuck, { cells, last }: PossibleState): string {
-  const texts = keysOfCall(call).map((key, i) => {
+  const texts = call.keys.map((key, i) => {
     const { value, version } = cells[i]!;
     const stamp = version === NO_VERSION ? "" : ` @${calls.versionstamps[version]}`;
     return `${calls.keys[key]} = ${describeValue(value)}${stamp}`;

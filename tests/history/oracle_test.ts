@@ -121,20 +121,30 @@ function eachLinearizable(history: readonly Operation[]): boolean {
   );
 }
 
-/** A prefix is smallest if it has no order, and the operations that completed before its end have one. */
+/** A prefix is smallest if it has no order, and what was known just before its end has one. */
 function assertSmallestPrefix(history: readonly Operation[], verdict: Verdict): void {
   assert(verdict.result === "not-linearizable");
-  const { prefix, index, until, keys } = verdict.offence;
-  assertEquals(isLinearizable(prefix.map((at) => history[at]!)), false, "the prefix has an order");
-  assertEquals(history[index]!.completedAt, until);
-  // Whoever completes at the end or later is as if nobody had heard of it yet.
-  const before = componentsOf(history).find((it) => it.keys.includes(keys[0]!))!.operations
-    .map((at) => history[at]!)
-    .filter((it) => it.invokedAt <= until)
-    .map((it) => it === history[index]! ? null : it)
-    .filter((it) => it !== null)
-    .filter((it) => it.outcome === "unknown" || it.completedAt! < until);
+  const { prefix, index, until } = verdict.offence;
+  assert(prefix.includes(index));
+  const operations = prefix.map((at) => history[at]!);
+  assert(operations.every(({ invokedAt }) => invokedAt <= until));
+  const known = operations.map((it) => isOver(it) && it.completedAt! <= until ? it : pending(it));
+  assertEquals(isLinearizable(known), false, "the prefix has an order");
+  const before = operations.map((it) => isOver(it) && it.completedAt! < until ? it : pending(it));
   assertEquals(isLinearizable(before), true, "an earlier prefix has none");
+}
+
+function isOver({ outcome }: Operation): boolean {
+  return outcome !== "unknown";
+}
+
+/** As it was known before it completed. */
+function pending(operation: Operation): Operation {
+  const { client, invokedAt } = operation;
+  const span = { client, invokedAt, completedAt: null, outcome: "unknown" as const };
+  if (operation.op === "read") return { ...span, op: "read", keys: operation.keys };
+  const { op, checks, mutations } = operation;
+  return { ...span, op, checks, mutations };
 }
 
 /** The order that the checker gives, walked by the definition: as it stands, and in time. */

@@ -95,7 +95,7 @@ class Search {
       const call = choice.options[choice.next]! as Call;
       const version = choice.options[choice.next + 1]! as number;
       choice.next += 2;
-      if (!this.#at.happen(call, version)) continue;
+      if (!this.#at.happen(call, version, choice.due)) continue;
       const due = this.#at.hasHappened(choice.due) ? this.#at.advance() : choice.due;
       if (due === null) return this.#result({ type: "found", order: this.#at.order() });
       this.#choose(due);
@@ -153,7 +153,7 @@ class Search {
     let touched = false;
     for (const mutation of call.mutations) {
       if (mutation.key !== check.key) continue;
-      const value = combine(cell, mutation);
+      const value = combine(cell, mutation.type, mutation.value);
       if (value === undefined) return false;
       cell = { ...cell, value };
       touched = true;
@@ -183,15 +183,10 @@ class Search {
       this.#possible.clear();
     }
     if (this.#possible.size >= POSSIBLE_STATES_MAX) return;
-    const ids = keysOf(due).map((key) => this.#at.cellIds[key]!);
+    const ids = due.keys.map((key) => this.#at.cellIds[key]!);
     const name = `${ids} ${due.version === NO_VERSION ? "" : this.#at.last}`;
     if (this.#possible.has(name)) return;
     const cells = ids.map((id) => this.#at.cells.at(id));
     this.#possible.set(name, { cells, last: this.#at.last });
   }
-}
-
-/** The keys of a call, each once, in the order of their first mention. */
-export function keysOf(call: Call): readonly number[] {
-  return [...new Set([...call.checks, ...call.mutations].map(({ key }) => key))];
 }

@@ -25,9 +25,11 @@ export interface Inversion {
   readonly beforeVersionstamp: Versionstamp;
   /** The write that overwrote what was read; null if `index` is a write itself. */
   readonly overwrittenBy: number | null;
+  /** When the last of them completed. */
+  readonly until: number;
 }
 
-/** Finds the inversion that was complete first; null if there is none. */
+/** Finds an inversion, and of several one that showed early; null if there is none. */
 export function findInversion(history: readonly Operation[]): Inversion | null {
   const writes = writesByKey(history);
   const indexes = [...history.keys()].filter((index) => history[index]!.outcome === "ok");
@@ -50,7 +52,7 @@ export function findInversion(history: readonly Operation[]): Inversion | null {
     if (frontier === null) continue;
     const inversion = invert(history, index, places.get(index)!, frontier);
     if (inversion === null) continue;
-    if (found === null || endOf(history[index]!) < endOf(history[found.index]!)) found = inversion;
+    if (found === null || inversion.until < found.until) found = inversion;
   }
   return found;
 }
@@ -66,11 +68,14 @@ function invert(
     if (place.from === null || compareVersionstamps(place.from, beforeVersionstamp) > 0) {
       return null;
     }
-    return { index, before, beforeVersionstamp, overwrittenBy: null };
+    const until = endOf(history[index]!);
+    return { index, before, beforeVersionstamp, overwrittenBy: null, until };
   }
   if (place.until === null) return null;
   if (compareVersionstamps(place.until.versionstamp, beforeVersionstamp) > 0) return null;
-  return { index, before, beforeVersionstamp, overwrittenBy: place.until.index };
+  const overwrittenBy = place.until.index;
+  const until = Math.max(endOf(history[index]!), endOf(history[overwrittenBy]!));
+  return { index, before, beforeVersionstamp, overwrittenBy, until };
 }
 
 type Writes = ReadonlyMap<string, readonly { versionstamp: Versionstamp; index: number }[]>;
