@@ -15,7 +15,7 @@ import type {
   Value,
   WriteAction,
   WriteOutcome,
-} from "../history/types.ts";
+} from "../history/mod.ts";
 import type { Answer, CallRequest } from "./http_client.ts";
 
 /** What an answer says of the operation that it answers. */
@@ -69,14 +69,25 @@ export function readAnswer({ keys }: ReadAction, answer: Answer): Said<ReadOutco
 }
 
 function listed(keys: readonly string[], body: string): (Entry | null)[] {
-  const { entries } = JSON.parse(body) as {
-    entries: { key: string[]; value: unknown; encoding: string; versionstamp: string }[];
-  };
-  const found = new Map(entries.map(({ key, value, encoding, versionstamp }) => [
-    key.join("/"),
-    { value: valueOf(value, encoding), versionstamp },
-  ]));
+  const { entries } = readPage(body);
+  const found = new Map(entries.map(({ key, ...entry }) => [key, entry]));
   return keys.map((key) => found.get(key) ?? null);
+}
+
+/** A page of a list, as it was answered; `cursor` is "" behind the last one. */
+export function readPage(
+  body: string,
+): { readonly entries: (Required<Entry> & { readonly key: string })[]; readonly cursor: string } {
+  const { entries, cursor } = JSON.parse(body) as {
+    entries: { key: string[]; value: unknown; encoding: string; versionstamp: string }[];
+    cursor: string;
+  };
+  return {
+    entries: entries.map(({ key, value, encoding, versionstamp }) => {
+      return { key: key.join("/"), value: valueOf(value, encoding), versionstamp };
+    }),
+    cursor,
+  };
 }
 
 function valueOf(json: unknown, encoding: string | undefined): Value {

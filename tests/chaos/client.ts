@@ -6,8 +6,13 @@
  *
  * @module
  */
-import { compareVersionstamps, type ReadOutcome, type WriteOutcome } from "../history/types.ts";
-import type { ReadAction, WriteAction } from "../history/types.ts";
+import {
+  compareVersionstamps,
+  type ReadAction,
+  type ReadOutcome,
+  type WriteAction,
+  type WriteOutcome,
+} from "../history/mod.ts";
 import { type Door, readAnswer, readCall, type Said, writeAnswer, writeCall } from "./calls.ts";
 import { type Answer, type CallRequest, Connection } from "./http_client.ts";
 import { ATTEMPT_MAX_MS, ATTEMPT_MIN_MS, RETRIED_MS, RETRY_MS, THINK_MS } from "./limits.ts";
@@ -79,26 +84,26 @@ export class Client {
   async #read(kind: Kind, action: ReadAction): Promise<void> {
     const { name, record } = this.#options;
     const freshness = kind === "lease read" ? "consistency=lease" : "";
-    const invokedAt = performance.now();
+    const ticket = record.invoke(name, action);
     const { outcome } = await this.#ask<ReadOutcome>(
       readCall(action, freshness),
       (answer) => readAnswer(action, answer),
       false,
     );
-    record.done(kind, name, action, outcome, invokedAt, performance.now());
+    record.read(kind, ticket, outcome);
     if (outcome.outcome === "ok") this.#workload.saw(action.keys, outcome.entries);
   }
 
   async #write(kind: Kind, action: WriteAction, door: Door, isKeyed: boolean): Promise<void> {
     const { name, record } = this.#options;
     const key = isKeyed ? this.#idempotencyKey() : null;
-    const invokedAt = performance.now();
+    const ticket = record.invoke(name, action);
     const { outcome } = await this.#ask<WriteOutcome>(
       writeCall(action, door, key),
       writeAnswer,
       isKeyed,
     );
-    record.done(kind, name, action, outcome, invokedAt, performance.now());
+    record.wrote(kind, ticket, outcome);
     if (outcome.outcome === "ok") {
       this.#meet(outcome.versionstamp!);
       this.#workload.wrote(action, outcome.versionstamp!);
@@ -128,7 +133,7 @@ export class Client {
     const versionstamp = outcome.outcome === "ok" ? outcome.versionstamp! : null;
     record.journal.set(id, { id, outcome: outcome.outcome, versionstamp });
     if (versionstamp === null) return;
-    record.acknowledged(versionstamp, performance.now());
+    record.acknowledged(versionstamp);
     this.#meet(versionstamp);
   }
 

@@ -6,8 +6,16 @@
  *
  * @module
  */
-import type { Action, Operation, Outcome } from "../history/types.ts";
-import { compareVersionstamps } from "../history/types.ts";
+import {
+  type Action,
+  compareVersionstamps,
+  type Operation,
+  type ReadAction,
+  type ReadOutcome,
+  type WriteAction,
+  type WriteOutcome,
+} from "../history/mod.ts";
+import { HistoryRecorder, type HistoryWriter, type Ticket } from "../history/recorder.ts";
 
 /** What is told of each operation, by kind: `cas ok`, `cas check-failed`. */
 export type Kind =
@@ -36,14 +44,10 @@ interface Acknowledged {
   readonly versionstamp: string;
 }
 
-/** Takes each operation when it is over: writes it to a file. */
-export type HistorySink = (operation: Operation) => void;
-
 /** Violations beyond these are counted, not kept. */
 const VIOLATIONS_KEPT_MAX = 100;
 
 export class Record {
-  readonly operations: Operation[] = [];
   readonly journal = new Map<string, JournalWrite>();
   /** What no client may ever be told. */
   readonly violations: string[] = [];
@@ -52,14 +56,22 @@ export class Record {
   readonly counts = new Map<Kind, Map<string, number>>();
   /** Retries under an idempotency key. */
   retries = 0;
-  #sink: HistorySink;
+  readonly #now: () => number;
+  readonly #history: HistoryRecorder;
   /** Ascending in both. */
   readonly #acknowledged: Acknowledged[] = [];
   #lastAcknowledgedMs: number | null = null;
   #longestGap = { ms: 0, atMs: 0 };
 
-  constructor(sink: HistorySink) {
-    this.#sink = sink;
+  /** @param now the one monotonic clock of the run, in ms. */
+  constructor(now: () => number, writer: HistoryWriter | null) {
+    this.#now = now;
+    this.#history = new HistoryRecorder(now, writer);
+  }
+
+  /** The history, in which everything still under way is of unknown outcome. */
+  finish(): readonly Operation[] {
+    return this.#history.finish();
   }
 
   /** The longest time in which no write was acknowledged to anybody, and when it ended. */
@@ -78,28 +90,27 @@ export class Record {
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   }
 
-  /** An operation that the checker is to see is over. */
-  done(
-    kind: Kind,
-    client: string,
-    action: Action,
-    outcome: Outcome,
-    invokedAt: number,
-    completedAt: number,
-  ): void {
+  /** An operation that the checker is to see is about to be asked for. */
+  invoke<A extends Action>(client: string, action: A): Ticket<A> {
+    return this.#history.invoke(client, action);
+  }
+
+  /** It is over. */
+  read(kind: Kind, ticket: Ticket<ReadAction>, outcome: ReadOutcome): void {
     this.count(kind, outcome.outcome);
-    const isOpen = outcome.outcome === "unknown";
-    const span = { client, invokedAt, completedAt: isOpen ? null : completedAt };
-    const operation = { ...span, ...action, ...outcome } as Operation;
-    this.operations.push(operation);
-    this.#sink(operation);
-    if (operation.op === "write" && operation.outcome === "ok") {
-      this.acknowledged(operation.versionstamp!, completedAt);
-    }
+    this.#history.complete(ticket, outcome);
+  }
+
+  /** It is over. */
+  wrote(kind: Kind, ticket: Ticket<WriteAction>, outcome: WriteOutcome): void {
+    this.count(kind, outcome.outcome);
+    this.#history.complete(ticket, outcome);
+    if (outcome.outcome === "ok") this.acknowledged(outcome.versionstamp!);
   }
 
   /** A write was acknowledged just now. */
-  acknowledged(versionstamp: string, nowMs: number): void {
+  acknowledged(versionstamp: string): void {
+    const nowMs = this.#now();
     if (this.#lastAcknowledgedMs !== null) {
       const ms = nowMs - this.#lastAcknowledgedMs;
       if (ms > this.#longestGap.ms) this.#longestGap = { ms, atMs: nowMs };
@@ -113,8 +124,8 @@ export class Record {
   }
 
   /** From now on the time without acknowledged writes counts. */
-  begin(nowMs: number): void {
-    this.#lastAcknowledgedMs = nowMs;
+  begin(): void {
+    this.#lastAcknowledgedMs = this.#now();
   }
 
   /** The greatest version that was acknowledged before a moment; null if there is none. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { HistoryFile } from "./history_file.ts";
+import { HistoryWriter } from "../history/recorder.ts";
 import { ChaosCluster } from "./cluster.ts";
 import { Client } from "./client.ts";
 import { settleMembers } from "./churn.ts";
@@ -43,12 +43,15 @@ export async function runChaos(options: ChaosOptions, place: Place): Promise<Sum
   const say = (text: string) => {
     place.say(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(7)} s  ${text}`);
   };
-  const file = new HistoryFile(options.history ?? `${directory}/history.jsonl`);
+  const path = options.history ?? `${directory}/history.jsonl`;
+  const file = await Deno.open(path, { write: true, create: true, truncate: true });
+  const writer = new HistoryWriter(file, "ms");
   let summary: Summary | null = null;
   try {
-    summary = await inCluster(options, place, file, say);
+    summary = await inCluster(options, place, writer, say);
     return summary;
   } finally {
+    writer.flush();
     file.close();
     if (summary !== null && isGood(summary)) await Deno.remove(directory, { recursive: true });
     else place.say(`seed ${options.seed}: history and logs are kept in ${directory}`);
@@ -58,12 +61,12 @@ export async function runChaos(options: ChaosOptions, place: Place): Promise<Sum
 async function inCluster(
   options: ChaosOptions,
   { directory, mayMount, signal }: Place,
-  file: HistoryFile,
+  writer: HistoryWriter,
   say: (text: string) => void,
 ): Promise<Summary> {
   const { size, seed, transport, faults } = options;
   const random = new Random(seed);
-  const record = new Record((operation) => file.add(operation));
+  const record = new Record(() => performance.now(), writer);
   await using cluster = await ChaosCluster.found({
     size,
     transport,
@@ -76,7 +79,7 @@ async function inCluster(
   const beginMs = performance.now();
   const endMs = beginMs + options.minutes * 60_000;
   const restMs = () => signal?.aborted ? 0 : Math.max(0, endMs - performance.now());
-  record.begin(beginMs);
+  record.begin();
   const nemesis = new Nemesis({ cluster, random: random.fork(), size, restMs, faults, say });
   const clients = runClients(options, cluster, record, random.fork(), () => restMs() > 0);
   await nemesis.run();
@@ -93,7 +96,11 @@ async function inCluster(
     isGood: isSettled,
     detail: `${size} voters ${isSettled ? "" : "were "}wanted`,
   });
-  findings.push(...await judgeCluster(cluster, record), judgeHistory(record.operations));
+  const operations = record.finish();
+  findings.push(
+    ...await judgeCluster(cluster, record, operations),
+    judgeHistory(operations),
+  );
   findings.push({
     what: "answers that no client may get, and nodes that end by themselves",
     isGood: record.violationsCount === 0,

@@ -4,12 +4,15 @@
  *
  * @module
  */
+import { account, type FinalEntry } from "../history/accounting.ts";
 import { checkLinearizable, describe, type Operation } from "../history/mod.ts";
+import { readPage } from "./calls.ts";
 import { eventually } from "../cluster/harness.ts";
 import type { ChaosCluster } from "./cluster.ts";
 import type { ChaosNode } from "./node.ts";
 import { READY_MS } from "./limits.ts";
 import type { JournalWrite, Record } from "./record.ts";
+import { PREFIXES } from "./workload.ts";
 
 /** One thing that had to be so. */
 export interface Finding {
@@ -77,25 +80,44 @@ export function judgeHistory(operations: readonly Operation[]): Finding {
   }
 }
 
-/** Reads the whole journal at a node, page by page, and its sum, with nobody writing to it. */
-export async function readJournal(
+/** Holds what is there in the end against what was done: without the checker, and of what nobody read. */
+export function judgeFinal(
+  operations: readonly Operation[],
+  final: readonly FinalEntry[],
+): Finding {
+  const wrong = account(operations, final).map(({ kind, message }) => `${kind}: ${message}`);
+  return {
+    what: "the values in the end",
+    isGood: wrong.length === 0,
+    detail: [`${final.length} keys, ${wrong.length} of them wrong`, ...wrong.slice(0, 10)].join(
+      "\n  ",
+    ),
+  };
+}
+
+/** Reads everything under a prefix at a node, page by page, with nobody writing there. */
+async function readAll(node: ChaosNode, prefix: string): Promise<FinalEntry[]> {
+  const found: FinalEntry[] = [];
+  for (let cursor = "";;) {
+    const query = `prefix=${prefix}&limit=1000&cursor=${encodeURIComponent(cursor)}`;
+    const response = await node.fetch(`/v1/kv?${query}`);
+    const body = await response.text();
+    if (response.status !== 200) throw new Error(`Cannot list ${prefix}: ${body}`);
+    const page = readPage(body);
+    found.push(...page.entries);
+    cursor = page.cursor;
+    if (cursor === "") return found;
+  }
+}
+
+/** Reads the journal at a node, and its sum. */
+async function readJournal(
   node: ChaosNode,
 ): Promise<{ readonly found: JournalFound; readonly sum: number }> {
   const found = new Map<string, string[]>();
-  for (let cursor = "";;) {
-    const page = await node.fetch(
-      `/v1/kv?prefix=journal&limit=1000&cursor=${encodeURIComponent(cursor)}`,
-    );
-    if (page.status !== 200) throw new Error(`Cannot read the journal: ${await page.text()}`);
-    const { entries, cursor: next } = await page.json() as {
-      entries: { key: string[]; value: string }[];
-      cursor: string;
-    };
-    for (const { key, value } of entries) {
-      found.set(value, [...found.get(value) ?? [], key.at(-1)!]);
-    }
-    cursor = next;
-    if (cursor === "") break;
+  for (const { key, value } of await readAll(node, "journal")) {
+    const id = String(value);
+    found.set(id, [...found.get(id) ?? [], key.slice(key.lastIndexOf("/") + 1)]);
   }
   const response = await node.fetch("/v1/kv/journal-sum");
   const text = await response.text();
@@ -103,7 +125,11 @@ export async function readJournal(
 }
 
 /** Everything alive again, and everybody of one mind. */
-export async function judgeCluster(cluster: ChaosCluster, record: Record): Promise<Finding[]> {
+export async function judgeCluster(
+  cluster: ChaosCluster,
+  record: Record,
+  operations: readonly Operation[],
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   const look = async (what: string, act: () => Promise<string>) => {
     try {
@@ -140,11 +166,15 @@ export async function judgeCluster(cluster: ChaosCluster, record: Record): Promi
         return hashes.size === 1 ? [...hashes][0] : null;
       }, READY_MS),
   );
-  await look("the journal reads the same everywhere", async () => {
+  await look("everything reads the same everywhere", async () => {
     const texts = new Set<string>();
     for (const node of cluster.nodes) {
       const { found, sum } = await readJournal(node);
-      const verdicts = judgeJournal(record.journal, found, sum);
+      const final = await Promise.all(PREFIXES.map((prefix) => readAll(node, prefix)));
+      const verdicts = [
+        ...judgeJournal(record.journal, found, sum),
+        judgeFinal(operations, final.flat()),
+      ];
       const text = JSON.stringify(verdicts);
       if (!texts.has(text)) findings.push(...verdicts);
       texts.add(text);

@@ -1,9 +1,9 @@
 /** The verdicts of a chaos run, on runs known good and bad. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { Operation } from "../history/mod.ts";
+import type { Operation, WriteAction } from "../history/mod.ts";
 import { type JournalWrite, Record } from "./record.ts";
 import { isGood, reportOf } from "./report.ts";
-import { judgeHistory, judgeJournal } from "./verdict.ts";
+import { judgeFinal, judgeHistory, judgeJournal } from "./verdict.ts";
 
 type Told = [id: string, outcome: JournalWrite["outcome"], versionstamp: string | null];
 
@@ -58,12 +58,32 @@ Deno.test("judgeHistory() shows where a history stops being linearizable", () =>
   assertMatch(stale.detail, /r reads k/);
 });
 
+Deno.test("judgeFinal() finds a value that nobody read and that is lost", () => {
+  const set: Operation = {
+    client: "w",
+    invokedAt: 0,
+    completedAt: 1,
+    op: "write",
+    checks: [],
+    mutations: [{ type: "set", key: "k", value: "1" }],
+    outcome: "ok",
+    versionstamp: "01",
+  };
+  const held = [{ key: "k", value: "1", versionstamp: "01" }];
+  assert(judgeFinal([set], held).isGood);
+  const lost = judgeFinal([set], []);
+  assertEquals(lost.isGood, false);
+  assertMatch(lost.detail, /^0 keys, 1 of them wrong\n {2}lost: /);
+});
+
 Deno.test("Record knows which version was acknowledged before a moment, and the longest gap", () => {
-  const record = new Record(() => {});
-  record.begin(100);
-  record.acknowledged("03", 110);
-  record.acknowledged("02", 150);
-  record.acknowledged("07", 160);
+  let nowMs = 100;
+  const record = new Record(() => nowMs, null);
+  record.begin();
+  for (const [atMs, versionstamp] of [[110, "03"], [150, "02"], [160, "07"]] as const) {
+    nowMs = atMs;
+    record.acknowledged(versionstamp);
+  }
   assertEquals(record.acknowledgedBefore(110), null);
   assertEquals(record.acknowledgedBefore(111), "03");
   assertEquals(record.acknowledgedBefore(160), "03");
@@ -71,13 +91,19 @@ Deno.test("Record knows which version was acknowledged before a moment, and the 
   assertEquals(record.longestGap, { ms: 40, atMs: 150 });
 });
 
-Deno.test("Record writes an operation of unknown outcome as open, and counts by kind", () => {
-  const lines: Operation[] = [];
-  const record = new Record((operation) => void lines.push(operation));
-  const action = { op: "write", checks: [], mutations: [] } as const;
-  record.done("write", "c1", action, { outcome: "unknown" }, 1, 2);
-  record.done("write", "c1", action, { outcome: "ok", versionstamp: "01" }, 3, 4);
-  assertEquals(lines.map(({ completedAt }) => completedAt), [null, 4]);
+Deno.test("Record leaves open what is unknown or still under way, and counts by kind", () => {
+  let nowMs = 0;
+  const record = new Record(() => ++nowMs, null);
+  const action: WriteAction = { op: "write", checks: [], mutations: [] };
+  const [unknown, known] = [record.invoke("c1", action), record.invoke("c2", action)];
+  record.wrote("write", unknown, { outcome: "unknown" });
+  record.wrote("write", known, { outcome: "ok", versionstamp: "01" });
+  record.invoke("c3", action);
+  assertEquals(record.finish().map(({ client, completedAt }) => [client, completedAt]), [
+    ["c1", null],
+    ["c2", 3],
+    ["c3", null],
+  ]);
   assertEquals([...record.counts.get("write")!], [["unknown", 1], ["ok", 1]]);
 });
 

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Check, Entry, Mutation, ReadAction, WriteAction } from "../history/types.ts";
+import type { Check, Entry, Mutation, ReadAction, WriteAction } from "../history/mod.ts";
 import type { Door } from "./calls.ts";
 import { COUNTERS, EPOCH_MS, GROUPS, REGISTERS } from "./limits.ts";
 import type { Random } from "./random.ts";
@@ -45,6 +45,8 @@ const MIXTURE = [
 type Wish = typeof MIXTURE[number][0];
 
 const WISHES: readonly Wish[] = MIXTURE.flatMap(([wish, parts]) => Array(parts).fill(wish));
+/** The first parts of all keys that are in the history. */
+export const PREFIXES = ["r", "c", "g"] as const;
 /** Of the writes, how many go with an idempotency key. */
 const KEYED_RATE = 0.4;
 const STALENESS_MS = [100, 300, 1000, 3000];
