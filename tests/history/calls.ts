@@ -88,6 +88,8 @@ export interface Calls {
   readonly versioned: readonly number[];
   /** By key, ascending. */
   readonly orphans: readonly (readonly Orphan[])[];
+  /** By key: what was found there under a version. Whatever writes it must leave just that. */
+  readonly seen: readonly ReadonlyMap<number, Value>[];
   /** By kind: the open calls of it, by invocation. */
   readonly kinds: readonly (readonly number[])[];
   /** How many bits a configuration needs. */
@@ -110,7 +112,18 @@ export function prepare(history: readonly Operation[], component: Component): Ca
     .sort((a, b) => a.version - b.version || a.completedAt - b.completedAt)
     .map(({ id }) => id);
   const orphans = orphansOf(calls, component.keys.length);
-  return { keys: component.keys, calls, events, versionstamps, versioned, orphans, kinds, bits };
+  const seen = seenIn(calls, component.keys.length);
+  return {
+    keys: component.keys,
+    calls,
+    events,
+    versionstamps,
+    versioned,
+    orphans,
+    seen,
+    kinds,
+    bits,
+  };
 }
 
 type Draft = Omit<Call, "bit" | "kind" | "id" | "keys">;
@@ -286,4 +299,16 @@ function orphansOf(calls: readonly Call[], keys: number): Orphan[][] {
     }
   }
   return found.map((orphans) => [...orphans.values()].sort((a, b) => a.version - b.version));
+}
+
+function seenIn(calls: readonly Call[], keys: number): Map<number, Value>[] {
+  const seen = Array.from({ length: keys }, () => new Map<number, Value>());
+  for (const { checks, refuted } of calls) {
+    if (refuted) continue;
+    for (const { key, version, value } of checks) {
+      if (version === undefined || version === NO_VERSION) continue;
+      if (value !== undefined && value !== null) seen[key]!.set(version, value);
+    }
+  }
+  return seen;
 }
