@@ -62,6 +62,11 @@ export interface Call {
   readonly kind: number;
   /** The keys that it touches, each once. */
   readonly keys: readonly number[];
+  /**
+   * Open, and sets one key to what nobody wants unless under a version: without one, the only thing that it
+   * explains is that a check on the key failed.
+   */
+  readonly vain: boolean;
   readonly invokedAt: number;
   /** Infinity if it is open. */
   readonly completedAt: number;
@@ -126,7 +131,7 @@ export function prepare(history: readonly Operation[], component: Component): Ca
   };
 }
 
-type Draft = Omit<Call, "bit" | "kind" | "id" | "keys">;
+type Draft = Omit<Call, "bit" | "kind" | "id" | "keys" | "vain">;
 
 class CallReader {
   readonly #keys: ReadonlyMap<string, number>;
@@ -262,12 +267,14 @@ function withBits(drafts: readonly Draft[], events: readonly CallEvent[]) {
     const own = members.map((id) => bitOf[id]!).sort((a, b) => a - b);
     for (const [i, id] of members.entries()) bitOf[id] = own[i]!;
   }
+  const wanted = wantedIn(drafts);
   const calls = drafts.map((draft, id): Call => ({
     ...draft,
     id,
     bit: bitOf[id]!,
     kind: kindOf[id]!,
     keys: [...new Set([...draft.checks, ...draft.mutations].map(({ key }) => key))],
+    vain: isVain(draft, wanted),
   }));
   return { calls, kinds, bits };
 }
@@ -286,6 +293,33 @@ function kindsOf(drafts: readonly Draft[]): number[] {
     kinds.set(name, kinds.size);
     return kinds.size - 1;
   });
+}
+
+/** By key: the values that were seen or asked for without a version; null: any, since something counts there. */
+function wantedIn(drafts: readonly Draft[]): ReadonlyMap<number, Set<Value | null> | null> {
+  const wanted = new Map<number, Set<Value | null> | null>();
+  for (const { checks, mutations } of drafts) {
+    for (const { key, version, value } of checks) {
+      if (value === undefined || version !== undefined && version !== NO_VERSION) continue;
+      const values = wanted.get(key);
+      if (values === undefined) wanted.set(key, new Set([value]));
+      else values?.add(value);
+    }
+    for (const { type, key } of mutations) {
+      if (type !== "set" && type !== "delete") wanted.set(key, null);
+    }
+  }
+  return wanted;
+}
+
+function isVain(
+  { open, mutations }: Draft,
+  wanted: ReadonlyMap<number, Set<Value | null> | null>,
+): boolean {
+  if (!open || mutations.length !== 1) return false;
+  const { key, value } = mutations[0]!;
+  const values = wanted.get(key);
+  return values !== null && !(values?.has(value) ?? false);
 }
 
 function orphansOf(calls: readonly Call[], keys: number): Orphan[][] {

@@ -203,7 +203,9 @@ export class Configuration {
     }
     this.#settle(call, version);
     const keys = this.#lookAll();
-    if (keys.length === 0 || this.#matters(keys)) return true;
+    const isVain = call.vain && version === NO_VERSION && keys.length === 0 &&
+      !this.#mayRefute(call.mutations[0]!.key);
+    if (!isVain && (keys.length === 0 || this.#matters(keys))) return true;
     this.undo(mark);
     return false;
   }
@@ -295,6 +297,15 @@ export class Configuration {
     this.#formerEarly.push(this.#early);
     this.#note(Note.Early, 0, 0);
     this.#early = early;
+  }
+
+  /** Whether somebody waits for a check on this key to fail. */
+  #mayRefute(key: number): boolean {
+    for (let id = this.#next[this.#looks]!; id !== this.#looks; id = this.#next[id]!) {
+      const call = this.#calls.calls[id]!;
+      if (call.refuted && call.keys.includes(key)) return true;
+    }
+    return false;
   }
 
   /** Lets every read take place that can. @returns their keys. */
