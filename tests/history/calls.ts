@@ -62,6 +62,11 @@ export interface Call {
   readonly kind: number;
   /** The keys that it touches, each once. */
   readonly keys: readonly number[];
+  /**
+   * Open, and sets one key to what nobody wants unless under a version: without one, the only thing that it
+   * explains is that a check on the key failed.
+   */
+  readonly vain: boolean;
   readonly invokedAt: number;
   /** Infinity if it is open. */
   readonly completedAt: number;
@@ -88,6 +93,8 @@ export interface Calls {
   readonly versioned: readonly number[];
   /** By key, ascending. */
   readonly orphans: readonly (readonly Orphan[])[];
+  /** By key: what was found there under a version. Whatever writes it must leave just that. */
+  readonly seen: readonly ReadonlyMap<number, Value>[];
   /** By kind: the open calls of it, by invocation. */
   readonly kinds: readonly (readonly number[])[];
   /** How many bits a configuration needs. */
@@ -110,10 +117,21 @@ export function prepare(history: readonly Operation[], component: Component): Ca
     .sort((a, b) => a.version - b.version || a.completedAt - b.completedAt)
     .map(({ id }) => id);
   const orphans = orphansOf(calls, component.keys.length);
-  return { keys: component.keys, calls, events, versionstamps, versioned, orphans, kinds, bits };
+  const seen = seenIn(calls, component.keys.length);
+  return {
+    keys: component.keys,
+    calls,
+    events,
+    versionstamps,
+    versioned,
+    orphans,
+    seen,
+    kinds,
+    bits,
+  };
 }
 
-type Draft = Omit<Call, "bit" | "kind" | "id" | "keys">;
+type Draft = Omit<Call, "bit" | "kind" | "id" | "keys" | "vain">;
 
 class CallReader {
   readonly #keys: ReadonlyMap<string, number>;
@@ -249,12 +267,14 @@ function withBits(drafts: readonly Draft[], events: readonly CallEvent[]) {
     const own = members.map((id) => bitOf[id]!).sort((a, b) => a - b);
     for (const [i, id] of members.entries()) bitOf[id] = own[i]!;
   }
+  const wanted = wantedIn(drafts);
   const calls = drafts.map((draft, id): Call => ({
     ...draft,
     id,
     bit: bitOf[id]!,
     kind: kindOf[id]!,
     keys: [...new Set([...draft.checks, ...draft.mutations].map(({ key }) => key))],
+    vain: isVain(draft, wanted),
   }));
   return { calls, kinds, bits };
 }
@@ -275,6 +295,33 @@ function kindsOf(drafts: readonly Draft[]): number[] {
   });
 }
 
+/** By key: the values that were seen or asked for without a version; null: any, since something counts there. */
+function wantedIn(drafts: readonly Draft[]): ReadonlyMap<number, Set<Value | null> | null> {
+  const wanted = new Map<number, Set<Value | null> | null>();
+  for (const { checks, mutations } of drafts) {
+    for (const { key, version, value } of checks) {
+      if (value === undefined || version !== undefined && version !== NO_VERSION) continue;
+      const values = wanted.get(key);
+      if (values === undefined) wanted.set(key, new Set([value]));
+      else values?.add(value);
+    }
+    for (const { type, key } of mutations) {
+      if (type !== "set" && type !== "delete") wanted.set(key, null);
+    }
+  }
+  return wanted;
+}
+
+function isVain(
+  { open, mutations }: Draft,
+  wanted: ReadonlyMap<number, Set<Value | null> | null>,
+): boolean {
+  if (!open || mutations.length !== 1) return false;
+  const { key, value } = mutations[0]!;
+  const values = wanted.get(key);
+  return values !== null && !(values?.has(value) ?? false);
+}
+
 function orphansOf(calls: readonly Call[], keys: number): Orphan[][] {
   const owned = new Set(calls.filter(({ type }) => type === "write").map(({ version }) => version));
   const found = Array.from({ length: keys }, () => new Map<string, Orphan>());
@@ -286,4 +333,16 @@ function orphansOf(calls: readonly Call[], keys: number): Orphan[][] {
     }
   }
   return found.map((orphans) => [...orphans.values()].sort((a, b) => a.version - b.version));
+}
+
+function seenIn(calls: readonly Call[], keys: number): Map<number, Value>[] {
+  const seen = Array.from({ length: keys }, () => new Map<number, Value>());
+  for (const { checks, refuted } of calls) {
+    if (refuted) continue;
+    for (const { key, version, value } of checks) {
+      if (version === undefined || version === NO_VERSION) continue;
+      if (value !== undefined && value !== null) seen[key]!.set(version, value);
+    }
+  }
+  return seen;
 }

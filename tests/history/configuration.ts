@@ -32,6 +32,7 @@ const NONE: readonly (readonly number[])[] = [];
 /** See the module. */
 export class Configuration {
   readonly #calls: Calls;
+  readonly #foresees: boolean;
   readonly cells = new Cells();
   /** By key. Not to be written from outside. */
   readonly cellIds: Int32Array;
@@ -61,8 +62,13 @@ export class Configuration {
   readonly #happened: Int32Array;
   readonly #openKinds: readonly number[];
 
-  constructor(calls: Calls) {
+  /**
+   * @param foresees whether a write is refused that leaves something else than was found later under its
+   * version. The verdict is the same without, but comes later, and where the contradiction is told.
+   */
+  constructor(calls: Calls, foresees: boolean) {
     this.#calls = calls;
+    this.#foresees = foresees;
     const count = calls.calls.length;
     this.cellIds = new Int32Array(calls.keys.length).fill(ABSENT);
     this.#bitWords = Math.ceil(calls.bits / WORD_BITS);
@@ -197,7 +203,9 @@ export class Configuration {
     }
     this.#settle(call, version);
     const keys = this.#lookAll();
-    if (keys.length === 0 || this.#matters(keys)) return true;
+    const isVain = call.vain && version === NO_VERSION && keys.length === 0 &&
+      !this.#mayRefute(call.mutations[0]!.key);
+    if (!isVain && (keys.length === 0 || this.#matters(keys))) return true;
     this.undo(mark);
     return false;
   }
@@ -291,6 +299,15 @@ export class Configuration {
     this.#early = early;
   }
 
+  /** Whether somebody waits for a check on this key to fail. */
+  #mayRefute(key: number): boolean {
+    for (let id = this.#next[this.#looks]!; id !== this.#looks; id = this.#next[id]!) {
+      const call = this.#calls.calls[id]!;
+      if (call.refuted && call.keys.includes(key)) return true;
+    }
+    return false;
+  }
+
   /** Lets every read take place that can. @returns their keys. */
   #lookAll(): readonly number[] {
     const keys: number[] = [];
@@ -328,15 +345,24 @@ export class Configuration {
     );
   }
 
-  /** Whether a version that was given to a write fits what was seen under it. */
+  /** Whether what a write left behind is what was found under its version, wherever that was found. */
   #explains(call: Call, version: number): boolean {
-    if (version === call.version || version === NO_VERSION) return true;
+    if (version === NO_VERSION) return true;
+    if (this.#foresees && call.mutations.some(({ key }) => this.#belies(key, version))) {
+      return false;
+    }
+    if (version === call.version) return true;
     return call.mutations.some(({ key }) => {
       const { value } = this.cells.at(this.cellIds[key]!);
       return this.#calls.orphans[key]!.some((orphan) =>
         orphan.version === version && (orphan.value === undefined || orphan.value === value)
       );
     });
+  }
+
+  #belies(key: number, version: number): boolean {
+    const seen = this.#calls.seen[key]!.get(version);
+    return seen !== undefined && seen !== this.cells.at(this.cellIds[key]!).value;
   }
 
   /** Somebody looked: the call that wrote this, if it is owed to one, has happened for good. */

@@ -24,6 +24,9 @@ export interface Prefix {
   readonly stuck: Stuck;
 }
 
+/** What a search for words may spend: if it does not get so far, the words are a little worse. */
+const WORDING_STEPS_MAX = 1_000_000;
+
 /** Narrows a component without an order down to its smallest prefix without one. */
 export function smallestPrefix(
   history: readonly Operation[],
@@ -40,7 +43,13 @@ export function smallestPrefix(
   };
   // Nearly always so; and then the whole search knows best what could have been.
   if (fails(0)) return { until: moments[0]!, ...whole };
-  // Else not far behind. `low` is known to have an order, `high` in the end to have none.
+  narrow(moments, fails);
+  return worded(history, component, limits, best);
+}
+
+/** Finds the first moment that fails. The moment 0 does not, the last one does. */
+function narrow(moments: readonly number[], fails: (at: number) => boolean): void {
+  // It is seldom far away. `low` is known to have an order, `high` in the end to have none.
   let [low, high] = [0, Math.min(1, moments.length - 1)];
   for (let stride = 1; high < moments.length - 1 && !fails(high); stride *= 2) {
     low = high;
@@ -51,7 +60,18 @@ export function smallestPrefix(
     if (fails(middle)) high = middle;
     else low = middle;
   }
-  return best;
+}
+
+/** Searches once more, without foresight: that is stuck at what contradicts, not at what is contradicted. */
+function worded(
+  history: readonly Operation[],
+  component: Component,
+  limits: SearchLimits,
+  prefix: Prefix,
+): Prefix {
+  const stepsMax = Math.min(limits.stepsMax, WORDING_STEPS_MAX);
+  const found = searchAsOf(history, component, { ...limits, stepsMax }, prefix.until, false);
+  return found === null ? prefix : { until: prefix.until, ...found };
 }
 
 /** The history as it was known at a moment: what was pending then may have taken place or not. */
@@ -69,6 +89,7 @@ function searchAsOf(
   component: Component,
   limits: SearchLimits,
   moment: number,
+  foresees = true,
 ): { calls: Calls; stuck: Stuck } | null {
   const known: Operation[] = [];
   const operations = component.operations.filter((index) => {
@@ -78,7 +99,7 @@ function searchAsOf(
     return true;
   });
   const calls = prepare(known, { keys: component.keys, operations });
-  const found = search(calls, limits);
+  const found = search(calls, limits, foresees);
   return found.type === "none" ? { calls, stuck: found } : null;
 }
 

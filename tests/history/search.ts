@@ -55,9 +55,14 @@ interface Choice {
   complete: boolean;
 }
 
-/** Searches one component. */
-export function search(calls: Calls, limits: SearchLimits): SearchResult {
-  return new Search(calls, limits).run();
+/**
+ * Searches one component.
+ *
+ * @param foresees see {@linkcode Configuration}; without it a search takes longer, and is stuck where people
+ * would say that it is.
+ */
+export function search(calls: Calls, limits: SearchLimits, foresees = true): SearchResult {
+  return new Search(calls, limits, foresees).run();
 }
 
 class Search {
@@ -72,9 +77,9 @@ class Search {
   #stuck: Call | null = null;
   #possible = new Map<string, PossibleState>();
 
-  constructor(calls: Calls, limits: SearchLimits) {
+  constructor(calls: Calls, limits: SearchLimits, foresees: boolean) {
     this.#limits = limits;
-    this.#at = new Configuration(calls);
+    this.#at = new Configuration(calls, foresees);
   }
 
   run(): SearchResult {
