@@ -157,7 +157,9 @@ Deno.test("SendStream sends again what was lost, but for what has come", () => {
   assertEquals(stream.take(50), { offset: 0, length: 30, fin: false });
   assertEquals(stream.take(50), { offset: 60, length: 40, fin: false });
   assertEquals(stream.room, 0);
+  stream.onLost(pieces[0]);
   stream.onAcked(pieces[0]);
+  assertEquals(stream.take(50), null, "it has come after all");
   assertEquals(stream.room, 60);
   stream.end();
   stream.onAcked(pieces[2]);

@@ -5,6 +5,14 @@
  */
 import type { RoundTrip } from "./rtt.ts";
 
+/** What is known of the way to a peer. */
+export interface Path {
+  /** Bytes of one datagram. */
+  readonly datagramBytes: number;
+  /** Bytes that may be under way, however well it goes. */
+  readonly windowBytesMax: number;
+}
+
 /** What is told of a packet that counts as under way. */
 export interface InFlight {
   readonly sentMs: number;
@@ -23,6 +31,7 @@ const PACING_BURST_MS = 2;
 export class Congestion {
   readonly #datagramBytes: number;
   readonly #windowMin: number;
+  readonly #windowMax: number;
   readonly #burstBytes: number;
   readonly #roundTrip: RoundTrip;
   #window: number;
@@ -33,8 +42,9 @@ export class Congestion {
   #budget: number;
   #budgetMs: number;
 
-  constructor(datagramBytes: number, roundTrip: RoundTrip, nowMs: number) {
+  constructor({ datagramBytes, windowBytesMax }: Path, roundTrip: RoundTrip, nowMs: number) {
     this.#datagramBytes = datagramBytes;
+    this.#windowMax = windowBytesMax;
     this.#roundTrip = roundTrip;
     this.#windowMin = LEAST_DATAGRAMS * datagramBytes;
     this.#window = Math.min(
@@ -78,6 +88,7 @@ export class Congestion {
     if (!wasLimited || sentMs <= this.#recoveryMs) return;
     if (this.#window < this.#threshold) this.#window += packetBytes;
     else this.#window += this.#datagramBytes * packetBytes / this.#window;
+    this.#window = Math.min(this.#window, this.#windowMax);
   }
 
   onLost({ sentMs, packetBytes }: InFlight, nowMs: number): void {

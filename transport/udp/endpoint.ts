@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { Path } from "./congestion.ts";
 import { Cookies } from "./cookies.ts";
 import type { UdpLimits } from "./limits.ts";
 import {
@@ -173,8 +174,7 @@ export class Endpoint {
   }
 
   #open(remote: Remote, peerId: SessionId | null, nowMs: number): Session | null {
-    const { sessionsMax, datagramBytesMax, loopbackDatagramBytesMax } = this.#limits;
-    if (this.#byId.size >= sessionsMax) return null;
+    if (this.#byId.size >= this.#limits.sessionsMax) return null;
     let id = this.#drawId();
     // 0 is nobody's: openings are addressed to it.
     while (id === 0 || this.#byId.has(id)) id = this.#drawId();
@@ -182,13 +182,20 @@ export class Endpoint {
       limits: this.#limits,
       id,
       peerId,
-      datagramBytes: isLoopback(remote.hostname) ? loopbackDatagramBytesMax : datagramBytesMax,
+      path: this.#path(remote),
       nowMs,
     });
     const entry = { session, remote: keyOf(remote), peerKey: null };
     this.#byId.set(id, entry);
     if (peerId !== null) this.#name(entry, peerId);
     return session;
+  }
+
+  #path({ hostname }: Remote): Path {
+    const { datagramBytesMax, loopbackDatagramBytesMax, loopbackWindowBytesMax } = this.#limits;
+    return isLoopback(hostname)
+      ? { datagramBytes: loopbackDatagramBytesMax, windowBytesMax: loopbackWindowBytesMax }
+      : { datagramBytes: datagramBytesMax, windowBytesMax: Infinity };
   }
 
   #name(entry: Entry, peerId: SessionId): void {

@@ -11,6 +11,11 @@ export interface UdpLimits {
   readonly datagramBytesMax: number;
   /** The same to the machine itself, whose path carries 64 KiB; few fit into a socket's buffer. */
   readonly loopbackDatagramBytesMax: number;
+  /**
+   * Bytes that may be under way to this machine itself: there all of them lie in the receiver's socket, which
+   * holds some 190 KiB of large datagrams and 96 KiB of small ones, and drops what is more.
+   */
+  readonly loopbackWindowBytesMax: number;
   /** Bytes that one session holds until the peer has acknowledged them. */
   readonly sendBufferBytes: number;
   /** Bytes that one session holds until they are read; the peer may send no further. */
@@ -48,6 +53,7 @@ export interface UdpLimits {
 export const UDP_LIMITS: UdpLimits = {
   datagramBytesMax: 1200,
   loopbackDatagramBytesMax: 16 * 1024,
+  loopbackWindowBytesMax: 96 * 1024,
   sendBufferBytes: 256 * 1024,
   receiveWindowBytes: 256 * 1024,
   receiveGapsMax: 256,
