@@ -194,8 +194,12 @@ export class Endpoint {
   #path({ hostname }: Remote): Path {
     const { datagramBytesMax, loopbackDatagramBytesMax, loopbackWindowBytesMax } = this.#limits;
     return isLoopback(hostname)
-      ? { datagramBytes: loopbackDatagramBytesMax, windowBytesMax: loopbackWindowBytesMax }
-      : { datagramBytes: datagramBytesMax, windowBytesMax: Infinity };
+      ? {
+        datagramBytes: loopbackDatagramBytesMax,
+        windowBytesMax: loopbackWindowBytesMax,
+        isLocal: true,
+      }
+      : { datagramBytes: datagramBytesMax, windowBytesMax: Infinity, isLocal: false };
   }
 
   #name(entry: Entry, peerId: SessionId): void {
