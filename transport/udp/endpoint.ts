@@ -85,8 +85,7 @@ export class Endpoint {
 
   /** Begins a session; null if there are too many. */
   dial(remote: Remote, nowMs: number): Session | null {
-    const session = this.#open(remote, null, nowMs);
-    return session;
+    return this.#open(remote, null, nowMs);
   }
 
   /** From now on nobody else may open sessions. */

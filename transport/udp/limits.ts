@@ -52,8 +52,8 @@ export interface UdpLimits {
 
 export const UDP_LIMITS: UdpLimits = {
   datagramBytesMax: 1200,
-  loopbackDatagramBytesMax: 16 * 1024,
-  loopbackWindowBytesMax: 96 * 1024,
+  loopbackDatagramBytesMax: 24 * 1024,
+  loopbackWindowBytesMax: 128 * 1024,
   sendBufferBytes: 256 * 1024,
   receiveWindowBytes: 256 * 1024,
   receiveGapsMax: 256,
