@@ -56,13 +56,17 @@ Deno.test("udp endpoint takes a cookie from the address and for the session that
   }
 });
 
-Deno.test("udp endpoint opens so many sessions, and one more once one has ended", () => {
+Deno.test("udp endpoint takes so many sessions, one more once one has ended, and dials all the same", () => {
   const network = new DatagramNetwork(2);
-  const [a, b] = [network.node("10.0.0.1"), network.node("10.0.0.2", { sessionsMax: 3 })];
+  const [a, b] = [network.node("10.0.0.1"), network.node("10.0.0.2", { acceptedMax: 3 })];
   const dialled = Array.from({ length: 4 }, () => a.dial(b));
   const open = () => dialled.filter(({ session }) => session.state === "open").length;
   network.run(1000);
   assertEquals([open(), b.endpoint.sessions], [3, 3]);
+  const own = b.dial(a);
+  assert(network.run(1000, () => own.session.state === "open"));
+  own.session.abort();
+  network.run(100);
   dialled.find(({ session }) => session.state === "open")!.session.abort();
   assert(network.run(2000, () => open() === 3), "the fourth was not opened");
   assertEquals(b.endpoint.sessions, 3);

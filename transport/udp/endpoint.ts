@@ -48,6 +48,7 @@ export interface EndpointOptions {
 interface Entry {
   readonly session: Session;
   readonly remote: string;
+  readonly isAccepted: boolean;
   /** Under which `#byPeer` has it. */
   peerKey: string | null;
 }
@@ -63,6 +64,7 @@ export class Endpoint {
   /** Sessions that others opened and that have ended, and until when a cookie could open them again. */
   readonly #buried = new Map<string, number>();
   #accepting = true;
+  #accepted = 0;
   #replies: number;
   #repliesMs = -Infinity;
 
@@ -98,6 +100,7 @@ export class Endpoint {
     const entry = this.#byId.get(session.id);
     if (entry?.session !== session) return;
     this.#byId.delete(session.id);
+    if (entry.isAccepted) this.#accepted -= 1;
     if (entry.peerKey === null) return;
     this.#byPeer.delete(entry.peerKey);
     this.#bury(entry.peerKey, nowMs);
@@ -159,7 +162,7 @@ export class Endpoint {
       known.session.reopened();
       return this.#owner.changed(known.session);
     }
-    if (!this.#accepting || this.#byId.size >= this.#limits.sessionsMax) return;
+    if (!this.#accepting || this.#accepted >= this.#limits.acceptedMax) return;
     if (cookie === null || !this.#cookies.isValid(cookie, address, from, nowMs)) {
       return this.#reply(
         encodeCookie(from, this.#cookies.make(address, from, nowMs)),
@@ -184,9 +187,13 @@ export class Endpoint {
       path: this.#path(remote),
       nowMs,
     });
-    const entry = { session, remote: keyOf(remote), peerKey: null };
+    const isAccepted = peerId !== null;
+    const entry = { session, remote: keyOf(remote), isAccepted, peerKey: null };
     this.#byId.set(id, entry);
-    if (peerId !== null) this.#name(entry, peerId);
+    if (isAccepted) {
+      this.#accepted += 1;
+      this.#name(entry, peerId);
+    }
     return session;
   }
 
@@ -235,6 +242,11 @@ export class Endpoint {
 
 export function keyOf({ hostname, port }: Remote): string {
   return `${hostname}:${port}`;
+}
+
+/** An address in the one form in which datagrams are said to come from it: that of RFC 5952 for IPv6. */
+export function canonical(address: string): string {
+  return address.includes(":") ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }
 
 /** Whether an address is this machine's own, by any path of which large datagrams come whole. */

@@ -26,6 +26,8 @@ export interface UdpLimits {
   readonly sentPacketsMax: number;
   /** Sessions of one endpoint, whoever opened them; one more is not opened. */
   readonly sessionsMax: number;
+  /** Sessions that others opened: fewer, so that nobody can keep this node from opening its own. */
+  readonly acceptedMax: number;
   /** Sessions that have ended and whose openings are not heard again; the oldest is forgotten. */
   readonly buriedMax: number;
   /** Answers in a second to whom nothing is known of: cookies and resets. */
@@ -59,6 +61,7 @@ export const UDP_LIMITS: UdpLimits = {
   receiveGapsMax: 256,
   sentPacketsMax: 1024,
   sessionsMax: 192,
+  acceptedMax: 128,
   buriedMax: 1024,
   repliesPerSecondMax: 500,
   sendsMax: 64,

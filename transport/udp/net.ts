@@ -12,7 +12,7 @@ import { isIP } from "node:net";
 import type { TcpEnv } from "../backoff.ts";
 import type { Socket, SocketListener, StreamNet } from "../socket.ts";
 import type { PeerAddress } from "../types.ts";
-import { Endpoint, type EndpointOwner, keyOf, type Remote } from "./endpoint.ts";
+import { canonical, Endpoint, type EndpointOwner, keyOf, type Remote } from "./endpoint.ts";
 import { DATAGRAM_BUFFER_BYTES, type UdpLimits } from "./limits.ts";
 import type { Session } from "./session.ts";
 
@@ -339,7 +339,6 @@ class UdpStream implements Socket {
 
 /** The address that a name stands for. @throws if nobody knows. */
 async function resolve({ hostname, port }: PeerAddress): Promise<Remote> {
-  if (isIP(hostname) !== 0) return { hostname, port };
-  const { address } = await lookup(hostname);
-  return { hostname: address, port };
+  const address = isIP(hostname) === 0 ? (await lookup(hostname)).address : hostname;
+  return { hostname: canonical(address), port };
 }
