@@ -2,7 +2,14 @@ import { assert, assertEquals, assertLess, assertLessOrEqual } from "@std/assert
 import { crc32c } from "../../kv/crc32c.ts";
 import { Cookies } from "../../transport/udp/cookies.ts";
 import { UDP_LIMITS } from "../../transport/udp/limits.ts";
-import { decodePacket, encodeOpen, OPEN_BYTES } from "../../transport/udp/packet.ts";
+import {
+  decodePacket,
+  encodeClose,
+  encodeData,
+  encodeOpen,
+  encodeReset,
+  OPEN_BYTES,
+} from "../../transport/udp/packet.ts";
 import { seeded } from "./harness.ts";
 import { bytesFrom, DatagramNetwork, pair, type VirtualNode } from "./udp_network.ts";
 
@@ -49,13 +56,17 @@ Deno.test("udp endpoint takes a cookie from the address and for the session that
   }
 });
 
-Deno.test("udp endpoint opens so many sessions, and one more once one has ended", () => {
+Deno.test("udp endpoint takes so many sessions, one more once one has ended, and dials all the same", () => {
   const network = new DatagramNetwork(2);
-  const [a, b] = [network.node("10.0.0.1"), network.node("10.0.0.2", { sessionsMax: 3 })];
+  const [a, b] = [network.node("10.0.0.1"), network.node("10.0.0.2", { acceptedMax: 3 })];
   const dialled = Array.from({ length: 4 }, () => a.dial(b));
   const open = () => dialled.filter(({ session }) => session.state === "open").length;
   network.run(1000);
   assertEquals([open(), b.endpoint.sessions], [3, 3]);
+  const own = b.dial(a);
+  assert(network.run(1000, () => own.session.state === "open"));
+  own.session.abort();
+  network.run(100);
   dialled.find(({ session }) => session.state === "open")!.session.abort();
   assert(network.run(2000, () => open() === 3), "the fourth was not opened");
   assertEquals(b.endpoint.sessions, 3);
@@ -70,12 +81,28 @@ Deno.test("udp endpoint is moved by no replay and by no forgery", () => {
   network.run(100);
   const record = network.sent.slice();
   const toB = record.filter(({ to }) => to.hostname === b.remote.hostname);
+  const quiet = network.datagrams;
+  const old = toB.filter(({ datagram }) => decodePacket(datagram)?.type === "data");
+  replay(network, b, old.map(({ datagram }) => datagram), a.remote);
+  assertEquals(network.datagrams, quiet, "a replay was answered");
   replay(network, b, toB.map(({ datagram }) => datagram), a.remote);
   assertEquals(accepted.received.length, data.length);
   assertEquals(accepted.session.state, "open");
   // The same and what closes it from elsewhere, as somebody who guessed the session would send it.
   replay(network, b, toB.map(({ datagram }) => datagram), STRANGER);
+  const { id: aId } = dialled.session;
+  const { id: bId } = accepted.session;
+  b.receive(encodeClose(bId, aId), STRANGER);
+  b.receive(encodeClose(bId, aId + 1), a.remote);
+  b.receive(encodeReset(aId), STRANGER);
+  b.receive(encodeReset(aId + 1), a.remote);
+  const forged = { to: bId, number: 1000, ack: null, ping: false } as const;
+  const segment = { offset: data.length, length: 10, fin: true };
+  b.receive(encodeData({ ...forged, segment }, () => {}), STRANGER);
+  network.run(50);
+  assertEquals(accepted.received.length, data.length);
   assertEquals([b.accepts.length, b.endpoint.sessions], [1, 1]);
+  assertEquals(accepted.session.state, "open");
   const more = bytesFrom(2, 1000);
   dialled.write(more);
   assert(network.run(1000, () => accepted.received.length === data.length + more.length));

@@ -46,6 +46,7 @@ export class DatagramNetwork {
   readonly #nodes = new Map<string, VirtualNode>();
   readonly #cut = new Set<string>();
   #flights: Flight[] = [];
+  #paused: VirtualNode | null = null;
 
   constructor(seed: number, fate: Partial<Fate> = {}) {
     this.random = seeded(seed);
@@ -62,6 +63,17 @@ export class DatagramNetwork {
   /** Loses everything on the way from one to the other. */
   cut(from: VirtualNode, to: VirtualNode): void {
     this.#cut.add(`${keyOf(from.remote)} ${keyOf(to.remote)}`);
+  }
+
+  /** What is sent to the node waits, as in its socket while its process stands still. */
+  pause(node: VirtualNode): void {
+    this.#paused = node;
+  }
+
+  /** Ends the cut from one to the other, and whatever pause there is. */
+  restore(from: VirtualNode, to: VirtualNode): void {
+    this.#cut.delete(`${keyOf(from.remote)} ${keyOf(to.remote)}`);
+    this.#paused = null;
   }
 
   send(from: Remote, to: Remote, datagram: Uint8Array): void {
@@ -83,7 +95,7 @@ export class DatagramNetwork {
   run(withinMs: number, condition: () => boolean = () => false): boolean {
     const endMs = this.nowMs + withinMs;
     // What was written or read since the last call has to leave.
-    for (const node of this.#nodes.values()) node.tick();
+    for (const node of this.#nodes.values()) if (node !== this.#paused) node.tick();
     while (!condition()) {
       const nextMs = this.#nextMs();
       if (nextMs > endMs) {
@@ -98,17 +110,26 @@ export class DatagramNetwork {
 
   #nextMs(): number {
     let nextMs = Infinity;
-    for (const { atMs } of this.#flights) nextMs = Math.min(nextMs, atMs);
-    for (const node of this.#nodes.values()) nextMs = Math.min(nextMs, node.dueMs);
+    for (const { atMs, to } of this.#flights) {
+      if (!this.#isPaused(to)) nextMs = Math.min(nextMs, atMs);
+    }
+    for (const node of this.#nodes.values()) {
+      if (node !== this.#paused) nextMs = Math.min(nextMs, node.dueMs);
+    }
     return nextMs;
   }
 
   #step(): void {
-    const due = this.#flights.filter(({ atMs }) => atMs <= this.nowMs);
-    this.#flights = this.#flights.filter(({ atMs }) => atMs > this.nowMs);
+    const isDue = ({ atMs, to }: Flight) => atMs <= this.nowMs && !this.#isPaused(to);
+    const due = this.#flights.filter(isDue);
+    this.#flights = this.#flights.filter((flight) => !isDue(flight));
     due.sort((a, b) => a.atMs - b.atMs);
     for (const { from, to, datagram } of due) this.#nodes.get(keyOf(to))?.receive(datagram, from);
-    for (const node of this.#nodes.values()) node.tick();
+    for (const node of this.#nodes.values()) if (node !== this.#paused) node.tick();
+  }
+
+  #isPaused(to: Remote): boolean {
+    return this.#paused !== null && keyOf(to) === keyOf(this.#paused.remote);
   }
 
   #chance(rate: number): boolean {

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { NUMBER_MAX } from "../../raft/types.ts";
+import { canonical } from "../../transport/udp/endpoint.ts";
 import { ACK_RANGES_MAX, UDP_LIMITS } from "../../transport/udp/limits.ts";
 import {
   decodePacket,
@@ -157,7 +158,9 @@ Deno.test("SendStream sends again what was lost, but for what has come", () => {
   assertEquals(stream.take(50), { offset: 0, length: 30, fin: false });
   assertEquals(stream.take(50), { offset: 60, length: 40, fin: false });
   assertEquals(stream.room, 0);
+  stream.onLost(pieces[0]);
   stream.onAcked(pieces[0]);
+  assertEquals(stream.take(50), null, "it has come after all");
   assertEquals(stream.room, 60);
   stream.end();
   stream.onAcked(pieces[2]);
@@ -178,6 +181,12 @@ Deno.test("SendStream outlives that its end is acknowledged before what stands i
   assertEquals(stream.take(50), { offset: 0, length: 40, fin: true });
   stream.onAcked(piece);
   assert(stream.isDone);
+});
+
+Deno.test("canonical() writes an address as datagrams from it have it", () => {
+  assertEquals(canonical("10.0.0.1"), "10.0.0.1");
+  assertEquals(canonical("::1"), "::1");
+  assertEquals(canonical("FD00:0:0:0::4"), "fd00::4");
 });
 
 Deno.test("RoundTrip is estimated as in RFC 9002 section 5.3", () => {

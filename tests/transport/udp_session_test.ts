@@ -141,6 +141,30 @@ Deno.test("udp grows its window while all comes, and halves it once for one burs
   assert(network.run(60_000, () => accepted.received.length === 2_000_000));
 });
 
+Deno.test("udp keeps its window when a peer stood still, and gives it up when all was lost for as long", () => {
+  for (const isLost of [false, true]) {
+    const network = new DatagramNetwork(23, { delayMs: 5 });
+    const { a, b, dialled, accepted } = pair(network, { idleMs: 60_000 });
+    const length = 400_000;
+    dialled.write(bytesFrom(1, length));
+    assert(network.run(60_000, () => dialled.session.window > 30_000));
+    if (isLost) network.cut(a, b);
+    else network.pause(b);
+    network.run(1000);
+    const before = dialled.session.window;
+    network.restore(a, b);
+    let least = Infinity;
+    network.run(30, () => {
+      least = Math.min(least, dialled.session.window);
+      return false;
+    });
+    if (isLost) assertLessOrEqual(least, before / 2);
+    // All that was under way is acknowledged at once, and the window grows by it.
+    else assertGreater(dialled.session.window, before * 1.5);
+    assert(network.run(60_000, () => accepted.received.length === length));
+  }
+});
+
 Deno.test("udp paces: a window does not leave in one burst", () => {
   const network = new DatagramNetwork(19, { delayMs: 50 });
   const { dialled } = pair(network);
@@ -159,4 +183,14 @@ Deno.test("udp paces: a window does not leave in one burst", () => {
   assertGreater(most, 0);
   // The burst that RFC 9002 allows after a pause is ten; a window has sixty and more.
   assertLessOrEqual(most, 15);
+});
+
+Deno.test("udp has no more under way to this machine itself than its socket holds", () => {
+  const network = new DatagramNetwork(29, { delayMs: 1 });
+  const [a, b] = [network.node("127.0.0.1"), network.node("127.0.0.2")];
+  const dialled = a.dial(b);
+  dialled.write(bytesFrom(1, 3_000_000));
+  assert(network.run(60_000, () => b.accepts.at(0)?.received.length === 3_000_000));
+  assertEquals(dialled.session.window, UDP_LIMITS.loopbackWindowBytesMax);
+  assertEquals(network.largest, UDP_LIMITS.loopbackDatagramBytesMax);
 });

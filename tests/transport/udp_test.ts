@@ -138,7 +138,6 @@ Deno.test("udp tells that a peer is out of reach: none listens, or this process 
   const env = new ManualEnv();
   const { transport, log, inbox } = node(N1, {
     env,
-    // The second is no address that the tests may reach.
     peers: new Map([[N2, { hostname: "127.0.0.1", port: 9 }], [N1, ANY_PORT]]),
     limits: { handshakeMs: 500 },
   });
@@ -147,6 +146,7 @@ Deno.test("udp tells that a peer is out of reach: none listens, or this process 
     await until("the opening is sent", () => env.delaysMs.length > 2);
     env.advance(500);
     await until("it is given up", () => log.of("unreachable").length === 1);
+    // No address that the tests may send to.
     transport.setPeers(new Map([[N2, { hostname: "192.0.2.1", port: 9 }]]));
     await until("the refusal is told", () => {
       env.advance(500);

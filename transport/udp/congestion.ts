@@ -5,6 +5,19 @@
  */
 import type { RoundTrip } from "./rtt.ts";
 
+/** What is known of the way to a peer. */
+export interface Path {
+  /** Bytes of one datagram. */
+  readonly datagramBytes: number;
+  /** Bytes that may be under way, however well it goes. */
+  readonly windowBytesMax: number;
+  /**
+   * It leads to this machine itself: there is no network to spare, so the window need not be found out, and
+   * what is spread over a round trip that was long because a process waited for its turn is only late.
+   */
+  readonly isLocal: boolean;
+}
+
 /** What is told of a packet that counts as under way. */
 export interface InFlight {
   readonly sentMs: number;
@@ -23,6 +36,8 @@ const PACING_BURST_MS = 2;
 export class Congestion {
   readonly #datagramBytes: number;
   readonly #windowMin: number;
+  readonly #windowMax: number;
+  readonly #isPaced: boolean;
   readonly #burstBytes: number;
   readonly #roundTrip: RoundTrip;
   #window: number;
@@ -33,14 +48,18 @@ export class Congestion {
   #budget: number;
   #budgetMs: number;
 
-  constructor(datagramBytes: number, roundTrip: RoundTrip, nowMs: number) {
+  constructor(
+    { datagramBytes, windowBytesMax, isLocal }: Path,
+    roundTrip: RoundTrip,
+    nowMs: number,
+  ) {
     this.#datagramBytes = datagramBytes;
+    this.#windowMax = windowBytesMax;
     this.#roundTrip = roundTrip;
     this.#windowMin = LEAST_DATAGRAMS * datagramBytes;
-    this.#window = Math.min(
-      INITIAL_DATAGRAMS * datagramBytes,
-      Math.max(this.#windowMin, INITIAL_BYTES),
-    );
+    this.#isPaced = !isLocal;
+    const initial = Math.max(this.#windowMin, INITIAL_BYTES);
+    this.#window = isLocal ? windowBytesMax : Math.min(INITIAL_DATAGRAMS * datagramBytes, initial);
     this.#burstBytes = this.#budget = INITIAL_DATAGRAMS * datagramBytes;
     this.#budgetMs = nowMs;
   }
@@ -60,14 +79,16 @@ export class Congestion {
 
   /** When pacing lets another datagram out: `nowMs` or before for now. */
   paceMs(nowMs: number): number {
+    if (!this.#isPaced) return nowMs;
     this.#refill(nowMs);
     const missing = this.#datagramBytes - this.#budget;
     return missing <= 0 ? nowMs : nowMs + missing / this.#bytesPerMs();
   }
 
   onSent(packetBytes: number, nowMs: number): void {
-    this.#refill(nowMs);
     this.#underWay += packetBytes;
+    if (!this.#isPaced) return;
+    this.#refill(nowMs);
     this.#budget -= packetBytes;
   }
 
@@ -78,6 +99,7 @@ export class Congestion {
     if (!wasLimited || sentMs <= this.#recoveryMs) return;
     if (this.#window < this.#threshold) this.#window += packetBytes;
     else this.#window += this.#datagramBytes * packetBytes / this.#window;
+    this.#window = Math.min(this.#window, this.#windowMax);
   }
 
   onLost({ sentMs, packetBytes }: InFlight, nowMs: number): void {

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { Path } from "./congestion.ts";
 import { Cookies } from "./cookies.ts";
 import type { UdpLimits } from "./limits.ts";
 import {
@@ -47,6 +48,7 @@ export interface EndpointOptions {
 interface Entry {
   readonly session: Session;
   readonly remote: string;
+  readonly isAccepted: boolean;
   /** Under which `#byPeer` has it. */
   peerKey: string | null;
 }
@@ -62,6 +64,7 @@ export class Endpoint {
   /** Sessions that others opened and that have ended, and until when a cookie could open them again. */
   readonly #buried = new Map<string, number>();
   #accepting = true;
+  #accepted = 0;
   #replies: number;
   #repliesMs = -Infinity;
 
@@ -84,8 +87,7 @@ export class Endpoint {
 
   /** Begins a session; null if there are too many. */
   dial(remote: Remote, nowMs: number): Session | null {
-    const session = this.#open(remote, null, nowMs);
-    return session;
+    return this.#open(remote, null, nowMs);
   }
 
   /** From now on nobody else may open sessions. */
@@ -98,6 +100,7 @@ export class Endpoint {
     const entry = this.#byId.get(session.id);
     if (entry?.session !== session) return;
     this.#byId.delete(session.id);
+    if (entry.isAccepted) this.#accepted -= 1;
     if (entry.peerKey === null) return;
     this.#byPeer.delete(entry.peerKey);
     this.#bury(entry.peerKey, nowMs);
@@ -159,7 +162,7 @@ export class Endpoint {
       known.session.reopened();
       return this.#owner.changed(known.session);
     }
-    if (!this.#accepting || this.#byId.size >= this.#limits.sessionsMax) return;
+    if (!this.#accepting || this.#accepted >= this.#limits.acceptedMax) return;
     if (cookie === null || !this.#cookies.isValid(cookie, address, from, nowMs)) {
       return this.#reply(
         encodeCookie(from, this.#cookies.make(address, from, nowMs)),
@@ -173,8 +176,7 @@ export class Endpoint {
   }
 
   #open(remote: Remote, peerId: SessionId | null, nowMs: number): Session | null {
-    const { sessionsMax, datagramBytesMax, loopbackDatagramBytesMax } = this.#limits;
-    if (this.#byId.size >= sessionsMax) return null;
+    if (this.#byId.size >= this.#limits.sessionsMax) return null;
     let id = this.#drawId();
     // 0 is nobody's: openings are addressed to it.
     while (id === 0 || this.#byId.has(id)) id = this.#drawId();
@@ -182,13 +184,28 @@ export class Endpoint {
       limits: this.#limits,
       id,
       peerId,
-      datagramBytes: isLoopback(remote.hostname) ? loopbackDatagramBytesMax : datagramBytesMax,
+      path: this.#path(remote),
       nowMs,
     });
-    const entry = { session, remote: keyOf(remote), peerKey: null };
+    const isAccepted = peerId !== null;
+    const entry = { session, remote: keyOf(remote), isAccepted, peerKey: null };
     this.#byId.set(id, entry);
-    if (peerId !== null) this.#name(entry, peerId);
+    if (isAccepted) {
+      this.#accepted += 1;
+      this.#name(entry, peerId);
+    }
     return session;
+  }
+
+  #path({ hostname }: Remote): Path {
+    const { datagramBytesMax, loopbackDatagramBytesMax, loopbackWindowBytesMax } = this.#limits;
+    return isLoopback(hostname)
+      ? {
+        datagramBytes: loopbackDatagramBytesMax,
+        windowBytesMax: loopbackWindowBytesMax,
+        isLocal: true,
+      }
+      : { datagramBytes: datagramBytesMax, windowBytesMax: Infinity, isLocal: false };
   }
 
   #name(entry: Entry, peerId: SessionId): void {
@@ -225,6 +242,11 @@ export class Endpoint {
 
 export function keyOf({ hostname, port }: Remote): string {
   return `${hostname}:${port}`;
+}
+
+/** An address in the one form in which datagrams are said to come from it: that of RFC 5952 for IPv6. */
+export function canonical(address: string): string {
+  return address.includes(":") ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }
 
 /** Whether an address is this machine's own, by any path of which large datagrams come whole. */

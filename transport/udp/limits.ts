@@ -11,6 +11,11 @@ export interface UdpLimits {
   readonly datagramBytesMax: number;
   /** The same to the machine itself, whose path carries 64 KiB; few fit into a socket's buffer. */
   readonly loopbackDatagramBytesMax: number;
+  /**
+   * Bytes that may be under way to this machine itself: there all of them lie in the receiver's socket, which
+   * holds some 190 KiB of large datagrams and 96 KiB of small ones, and drops what is more.
+   */
+  readonly loopbackWindowBytesMax: number;
   /** Bytes that one session holds until the peer has acknowledged them. */
   readonly sendBufferBytes: number;
   /** Bytes that one session holds until they are read; the peer may send no further. */
@@ -21,6 +26,8 @@ export interface UdpLimits {
   readonly sentPacketsMax: number;
   /** Sessions of one endpoint, whoever opened them; one more is not opened. */
   readonly sessionsMax: number;
+  /** Sessions that others opened: fewer, so that nobody can keep this node from opening its own. */
+  readonly acceptedMax: number;
   /** Sessions that have ended and whose openings are not heard again; the oldest is forgotten. */
   readonly buriedMax: number;
   /** Answers in a second to whom nothing is known of: cookies and resets. */
@@ -47,12 +54,14 @@ export interface UdpLimits {
 
 export const UDP_LIMITS: UdpLimits = {
   datagramBytesMax: 1200,
-  loopbackDatagramBytesMax: 16 * 1024,
+  loopbackDatagramBytesMax: 24 * 1024,
+  loopbackWindowBytesMax: 128 * 1024,
   sendBufferBytes: 256 * 1024,
   receiveWindowBytes: 256 * 1024,
   receiveGapsMax: 256,
   sentPacketsMax: 1024,
   sessionsMax: 192,
+  acceptedMax: 128,
   buriedMax: 1024,
   repliesPerSecondMax: 500,
   sendsMax: 64,

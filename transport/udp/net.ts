@@ -12,9 +12,12 @@ import { isIP } from "node:net";
 import type { TcpEnv } from "../backoff.ts";
 import type { Socket, SocketListener, StreamNet } from "../socket.ts";
 import type { PeerAddress } from "../types.ts";
-import { Endpoint, type EndpointOwner, keyOf, type Remote } from "./endpoint.ts";
+import { canonical, Endpoint, type EndpointOwner, keyOf, type Remote } from "./endpoint.ts";
 import { DATAGRAM_BUFFER_BYTES, type UdpLimits } from "./limits.ts";
 import type { Session } from "./session.ts";
+
+/** After the operating system could not say what has come. */
+const RECEIVE_RETRY_MS = 1;
 
 /** Byte streams over one UDP socket, which `listen` opens and `close` ends. */
 export class UdpNet implements StreamNet, EndpointOwner {
@@ -169,14 +172,17 @@ export class UdpNet implements StreamNet, EndpointOwner {
   async #receive(socket: Deno.DatagramConn): Promise<void> {
     const buffer = new Uint8Array(DATAGRAM_BUFFER_BYTES);
     while (!this.#isClosed) {
+      let received: [Uint8Array, Deno.Addr];
       try {
-        const [datagram, from] = await socket.receive(buffer);
-        this.#endpoint.receive(datagram, from as Deno.NetAddr, this.#env.now());
+        received = await socket.receive(buffer);
       } catch (error) {
         if (this.#isClosed || error instanceof Deno.errors.BadResource) return;
         // A refusal that the operating system brings back, of a datagram sent before: nothing is lost.
-        await new Promise<void>((resolve) => void this.#env.setTimer(resolve, 1));
+        await new Promise<void>((resolve) => void this.#env.setTimer(resolve, RECEIVE_RETRY_MS));
+        continue;
       }
+      const [datagram, from] = received;
+      this.#endpoint.receive(datagram, from as Deno.NetAddr, this.#env.now());
     }
   }
 }
@@ -333,7 +339,6 @@ class UdpStream implements Socket {
 
 /** The address that a name stands for. @throws if nobody knows. */
 async function resolve({ hostname, port }: PeerAddress): Promise<Remote> {
-  if (isIP(hostname) !== 0) return { hostname, port };
-  const { address } = await lookup(hostname);
-  return { hostname: address, port };
+  const address = isIP(hostname) === 0 ? (await lookup(hostname)).address : hostname;
+  return { hostname: canonical(address), port };
 }

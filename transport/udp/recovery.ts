@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Congestion } from "./congestion.ts";
+import { Congestion, type Path } from "./congestion.ts";
 import type { UdpLimits } from "./limits.ts";
 import type { Ack, Segment } from "./packet.ts";
 import { RoundTrip } from "./rtt.ts";
@@ -13,7 +13,10 @@ import { RoundTrip } from "./rtt.ts";
 const PACKET_THRESHOLD = 3;
 /** Probes at each timeout (section 6.2.4). */
 const PROBES = 2;
-/** Timeouts in a row after which the window is the least there is (section 7.6.1). */
+/**
+ * Timeouts in a row after which the window is the least there is, if packets were lost (section 7.6.1). If
+ * none were, the peer's process stood still: that says nothing of the way to it.
+ */
 const PERSISTENT_TIMEOUTS = 3;
 
 /** A packet that asks for an acknowledgement, which all others than bare acknowledgements do. */
@@ -47,11 +50,11 @@ export class Recovery {
   /** Probes that may be sent whatever the window says. */
   #probes = 0;
 
-  constructor(limits: UdpLimits, datagramBytes: number, owner: RecoveryOwner, nowMs: number) {
+  constructor(limits: UdpLimits, path: Path, owner: RecoveryOwner, nowMs: number) {
     this.#limits = limits;
     this.#owner = owner;
     this.#roundTrip = new RoundTrip(limits);
-    this.congestion = new Congestion(datagramBytes, this.#roundTrip, nowMs);
+    this.congestion = new Congestion(path, this.#roundTrip, nowMs);
   }
 
   get nextNumber(): number {
@@ -112,9 +115,12 @@ export class Recovery {
       this.congestion.onAcked(packet, wasLimited);
       if (packet.segment !== null) this.#owner.onAcked(packet.segment);
     }
+    const wasPersistent = this.#timeouts >= PERSISTENT_TIMEOUTS;
     this.#timeouts = 0;
     this.#probes = 0;
+    const underWay = this.#sent.size;
     this.#detectLost(nowMs);
+    if (wasPersistent && this.#sent.size < underWay) this.congestion.onPersistent();
     return true;
   }
 
@@ -122,7 +128,6 @@ export class Recovery {
     if (this.#lossMs <= nowMs) return this.#detectLost(nowMs);
     if (this.#sent.size === 0 || this.dueMs > nowMs) return;
     this.#timeouts += 1;
-    if (this.#timeouts === PERSISTENT_TIMEOUTS) this.congestion.onPersistent();
     this.#probes = PROBES;
     this.#lastSentMs = nowMs;
     // The oldest again: what everything else waits for. They stay under way until they are known lost.

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import type { Path } from "./congestion.ts";
 import type { UdpLimits } from "./limits.ts";
 import {
   type Ack,
@@ -39,7 +40,7 @@ export interface SessionOptions {
   readonly id: SessionId;
   /** The peer's end; null for a session that is dialled. */
   readonly peerId: SessionId | null;
-  readonly datagramBytes: number;
+  readonly path: Path;
   readonly nowMs: number;
 }
 
@@ -66,10 +67,10 @@ export class Session {
   #isLimited = false;
   #paceMs = Infinity;
 
-  constructor({ limits, id, peerId, datagramBytes, nowMs }: SessionOptions) {
+  constructor({ limits, id, peerId, path, nowMs }: SessionOptions) {
     this.id = id;
     this.#limits = limits;
-    this.#datagramBytes = datagramBytes;
+    this.#datagramBytes = path.datagramBytes;
     this.#peerId = peerId;
     this.#state = peerId === null ? "opening" : "open";
     this.#acceptOwed = peerId !== null;
@@ -80,7 +81,7 @@ export class Session {
     this.#sending = new SendStream(limits.sendBufferBytes, limits.receiveWindowBytes);
     this.#receiving = new ReceiveStream(limits.receiveWindowBytes, limits.receiveGapsMax);
     this.#received = new ReceivedPackets(limits.ackDelayMs);
-    this.#recovery = new Recovery(limits, datagramBytes, this.#sending, nowMs);
+    this.#recovery = new Recovery(limits, path, this.#sending, nowMs);
   }
 
   get state(): SessionState {
