@@ -9,6 +9,7 @@
  */
 import { type Node, type NodeEvent, startNode } from "./actors/node.ts";
 import { systemEnv } from "./actors/env.ts";
+import type { Env } from "./actors/types.ts";
 import type { SnapshotLimits } from "./actors/limits_replica.ts";
 import { UsageError } from "./cli/args.ts";
 import { type NodeConfig, resolveNodeConfig, type SnapshotSettings } from "./cli/config.ts";
@@ -33,12 +34,39 @@ import {
 import { createApp } from "./routes/app.ts";
 import { refuseVolatileKv } from "./storage/disk.ts";
 import { openKvLogStore } from "./storage/kv_log_store.ts";
-import { CorruptLog, CorruptSnapshot, Fenced, WrongIdentity } from "./storage/types.ts";
+import {
+  CorruptLog,
+  CorruptSnapshot,
+  Fenced,
+  type LogStore,
+  WrongIdentity,
+} from "./storage/types.ts";
 import type { TransportEvent } from "./transport/events.ts";
-import { createTcpTransport } from "./transport/tcp.ts";
+import { transportKinds } from "./transport/kinds.ts";
+import type { Transport } from "./transport/types.ts";
 
 /** How long a stopping node goes on with the requests that it has taken. */
 const DRAIN_MS = 5000;
+
+/**
+ * What may lie between a node and its clock, disk and network. Nothing does, in the program that is here,
+ * and no setting changes that: tests run the same node with faults in between
+ * (tests/chaos/faulty_node.ts).
+ */
+export interface Between {
+  readonly env: (env: Env) => Env;
+  readonly log: (log: LogStore) => LogStore;
+  readonly transport: (transport: Transport, env: Env) => Transport;
+  /** Takes what comes on standard input, whose end stops the node. */
+  readonly input: (bytes: Uint8Array) => void;
+}
+
+const NOTHING_BETWEEN: Between = {
+  env: (env) => env,
+  log: (log) => log,
+  transport: (transport) => transport,
+  input: () => {},
+};
 
 type Level = "info" | "warn" | "error";
 
@@ -47,8 +75,12 @@ function log(level: Level, text: string): void {
   console.error(`${new Date().toISOString()} ${level.padEnd(5)} ${text}`);
 }
 
-function start(config: NodeConfig, { clusterId, founders, seeds }: Start): Node {
-  const env = systemEnv();
+function start(
+  config: NodeConfig,
+  { clusterId, founders, seeds }: Start,
+  between: Between,
+): Node {
+  const env = between.env(systemEnv());
   const id = nodeId(config.id);
   const note = new MembersNote(config.data, clusterId, founders.length === 0);
   return startNode({
@@ -58,20 +90,23 @@ function start(config: NodeConfig, { clusterId, founders, seeds }: Start): Node 
     seeds: seeds.map((seed) => ({ ...seed, id: nodeId(seed.id) })),
     env,
     openLog: () =>
-      openKvLogStore({
+      between.log(openKvLogStore({
         directory: config.data,
         group: GROUP_DEFAULT,
         identity: { clusterId, nodeId: config.id },
-      }),
+      })),
     snapshots: snapshotLimits(config.snapshots),
-    openTransport: (life) =>
-      createTcpTransport({
+    openTransport: (life) => {
+      const listen = { hostname: config.host, port: config.peerPort };
+      const transport = transportKinds[config.transport].create({
         ...life,
         self: id,
         clusterId,
-        listen: { hostname: config.host, port: config.peerPort },
+        listen,
         env,
-      }),
+      });
+      return between.transport(transport, env);
+    },
     onEvent: (event) => {
       logNode(event);
       if (event.type === "configuration") note.take(event.configuration);
@@ -239,13 +274,8 @@ function describe(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
 
-/** @throws {Deno.errors.AddrInUse} if somebody listens there. */
-function checkPort(hostname: string, port: number): void {
-  Deno.listen({ hostname, port }).close();
-}
-
 /** Resolves with what asked the process to stop. */
-function stopRequested(config: NodeConfig): Promise<string> {
+function stopRequested(config: NodeConfig, between: Between): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     let seen = false;
@@ -256,23 +286,27 @@ function stopRequested(config: NodeConfig): Promise<string> {
     });
   }
   if (config.exitWithParent) {
-    void Deno.stdin.readable.pipeTo(new WritableStream())
+    void Deno.stdin.readable.pipeTo(new WritableStream({ write: between.input }))
       .finally(() => resolve("the end of the parent process"));
   }
   return promise;
 }
 
-async function main(): Promise<number> {
+async function run(between: Between): Promise<number> {
   const config = resolveNodeConfig(Deno.args, Deno.env.get, Deno.readTextFileSync);
   refuseVolatileKv(Deno.env.get("DENO_KV_DB_MODE"));
   // Before the data is opened, which fences off whoever may be serving it well.
-  for (const port of [config.port, config.peerPort]) checkPort(config.host, port);
-  const stop = stopRequested(config);
+  transportKinds.tcp.checkAddress({ hostname: config.host, port: config.port });
+  transportKinds[config.transport].checkAddress({
+    hostname: config.host,
+    port: config.peerPort,
+  });
+  const stop = stopRequested(config, between);
   const stopped = new AbortController();
   void stop.then(() => stopped.abort());
   const prepared = await prepareStart(config, (text) => log("info", text), stopped.signal);
   if (prepared === null) return EXIT_OK;
-  const node = start(config, prepared);
+  const node = start(config, prepared, between);
   void followSeeds(config, node, stopped.signal);
   const app = createApp({
     service: node.service,
@@ -336,9 +370,14 @@ function exitCodeOf(error: unknown): number | Promise<number> {
   return EXIT_FAILED;
 }
 
-try {
-  Deno.exit(await main());
-} catch (error) {
-  log("error", describe(error));
-  Deno.exit(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED);
+/** Runs the node that the command line tells of, and ends the process with it. */
+export async function main(between: Between = NOTHING_BETWEEN): Promise<never> {
+  try {
+    return Deno.exit(await run(between));
+  } catch (error) {
+    log("error", describe(error));
+    return Deno.exit(error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED);
+  }
 }
+
+if (import.meta.main) await main();

@@ -45,6 +45,8 @@ export class Membership {
   readonly #strangers = new Map<NodeId, PeerAddress>();
   #leaderlessMs: number | null;
   #wasMember: boolean;
+  /** Whether the log has been read, which may tell of others than the founders. */
+  #isTold = false;
   #outcast = false;
 
   constructor(options: MembershipOptions) {
@@ -55,9 +57,9 @@ export class Membership {
     this.#wasMember = isMember(options.founding, options.self);
   }
 
-  /** The members, as operators see them. */
+  /** The members, as operators see them; none before the log has told who they are. */
   get members(): readonly MemberStatus[] {
-    return membersOf(this.#configuration);
+    return this.#isTold ? membersOf(this.#configuration) : [];
   }
 
   /** Whether nothing is known of who the members are, or they seem to be others by now. */
@@ -106,6 +108,7 @@ export class Membership {
   adopt(configuration: Configuration, index: number, committed: boolean): void {
     const before = peersOf(this.#configuration);
     this.#configuration = configuration;
+    this.#isTold = true;
     this.#settledIndex = committed ? index : 0;
     if (isMember(configuration, this.#options.self)) this.#wasMember = true;
     const now = peersOf(configuration);

@@ -1,6 +1,6 @@
 /**
- * What a peer message costs: encoding, decoding, framing, and a round trip over TCP to this same
- * process. The batch is the one of the leader under load: 50 entries of 300 bytes. Run with
+ * What a peer message costs: encoding, decoding, framing, and a round trip over each transport
+ * to this same process. The batch is the one of the leader under load: 50 entries of 300 bytes. Run with
  * `deno task bench`; what a whole leader spends is measured by transport_load.ts.
  *
  * The round trip needs `--allow-net=127.0.0.1`, and is left out without it.
@@ -12,7 +12,7 @@ import type { AppendRequest, Message } from "../raft/message.ts";
 import { type Entry, GROUP_DEFAULT, logIndex, nodeId, term } from "../raft/types.ts";
 import { decodeMessage, encodeMessage, encodeParts } from "../transport/codec.ts";
 import { FRAME_HEADER_BYTES } from "../transport/frame.ts";
-import { createTcpTransport } from "../transport/tcp.ts";
+import { type TransportKind, transportKinds } from "../transport/kinds.ts";
 import type { PeerHandler } from "../transport/types.ts";
 
 const ENTRIES = 50;
@@ -82,37 +82,48 @@ Deno.bench("codec: decode append reply", { group: "decode" }, () => {
   decodeMessage(replyBytes);
 });
 
-let connections = 0;
-let allConnected: () => void = () => {};
 const net = await Deno.permissions.query({ name: "net", host: "127.0.0.1" });
 
 if (net.state === "granted") {
+  for (const kind of Object.keys(transportKinds) as TransportKind[]) await benchRoundTrips(kind);
+}
+
+async function benchRoundTrips(kind: TransportKind): Promise<void> {
   const [n1, n2] = [nodeId("n1"), nodeId("n2")];
   let answered: () => void = () => {};
-  const a = await listen(n1, () => answered());
-  const b = await listen(n2, (from, group) => void b.send(from, group, reply));
+  const { promise: ready, resolve: allConnected } = Promise.withResolvers<void>();
+  let connections = 0;
+  // Both directions of both nodes.
+  const connected = () => {
+    if (++connections === 4) allConnected();
+  };
+  const a = await listen(kind, n1, connected, () => answered());
+  const b = await listen(kind, n2, connected, (from, group) => void b.send(from, group, reply));
   const peers = new Map([a, b].flatMap((t) => t.address === null ? [] : [[t.self, t.address]]));
-  await connected(() => {
-    a.setPeers(peers);
-    b.setPeers(peers);
-  });
+  a.setPeers(peers);
+  b.setPeers(peers);
+  await ready;
 
   const roundTrip = (message: Message) =>
     new Promise<void>((resolve) => {
       answered = resolve;
       if (!a.send(n2, GROUP_DEFAULT, message)) throw new Error("the message was dropped");
     });
-  const options = { group: "tcp round trip" };
-  Deno.bench("tcp: append of 50 entries and its reply", options, async () => {
+  Deno.bench(`${kind}: append of 50 entries and its reply`, { group: "round trip" }, async () => {
     await roundTrip(request);
   });
-  Deno.bench("tcp: reply and reply", options, async () => {
+  Deno.bench(`${kind}: reply and reply`, { group: "small round trip" }, async () => {
     await roundTrip(reply);
   });
 }
 
-async function listen(self: ReturnType<typeof nodeId>, handler: PeerHandler) {
-  const transport = createTcpTransport({
+async function listen(
+  kind: TransportKind,
+  self: ReturnType<typeof nodeId>,
+  onConnected: () => void,
+  handler: PeerHandler,
+) {
+  const transport = transportKinds[kind].create({
     self,
     clusterId: "bench",
     boot: 1,
@@ -120,17 +131,9 @@ async function listen(self: ReturnType<typeof nodeId>, handler: PeerHandler) {
     listen: { hostname: "127.0.0.1", port: 0 },
     env: systemEnv(),
     onEvent: (event) => {
-      if (event.type === "connected" && ++connections === 4) allConnected();
+      if (event.type === "connected") onConnected();
     },
   });
   await transport.start(handler);
   return transport;
-}
-
-/** Resolves when both directions of both nodes are up. */
-function connected(begin: () => void): Promise<void> {
-  return new Promise((resolve) => {
-    allConnected = resolve;
-    begin();
-  });
 }

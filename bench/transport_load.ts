@@ -1,11 +1,11 @@
 /**
  * What a leader's transport costs under load: one process sends batches of entries to two follower
- * processes over TCP and hears their replies, at a fixed rate; then the same without the transport,
+ * processes, over TCP or UDP, and hears their replies, at a fixed rate; then the same without the transport,
  * so that what the generator itself costs can be taken off.
  *
  * `deno run --no-prompt --allow-net=127.0.0.1 --allow-read --allow-env \
  *   "--allow-run=$(deno run --no-prompt tools/deno_path.ts)" bench/transport_load.ts \
- *   [--batches 760] [--entries 50] [--bytes 300] [--seconds 5]`
+ *   [--transport tcp] [--batches 760] [--entries 50] [--bytes 300] [--seconds 5]`
  *
  * Bounded in time; its followers end with it.
  *
@@ -16,7 +16,8 @@ import { parseArgs } from "@std/cli/parse-args";
 import { systemEnv } from "../actors/env.ts";
 import type { AppendRequest } from "../raft/message.ts";
 import { type Entry, GROUP_DEFAULT, logIndex, type NodeId, nodeId, term } from "../raft/types.ts";
-import { createTcpTransport, type TcpTransport } from "../transport/tcp.ts";
+import { type TransportKind, transportKinds } from "../transport/kinds.ts";
+import type { StreamTransport } from "../transport/streams.ts";
 import type { PeerAddress } from "../transport/types.ts";
 
 const LEADER = nodeId("n1");
@@ -39,8 +40,12 @@ interface Outcome {
   readonly p99Ms: number;
 }
 
-function openTransport(self: NodeId, onConnected: () => void): TcpTransport {
-  return createTcpTransport({
+function openTransport(
+  kind: TransportKind,
+  self: NodeId,
+  onConnected: () => void,
+): StreamTransport {
+  return transportKinds[kind].create({
     self,
     clusterId: "load",
     boot: 1,
@@ -54,8 +59,8 @@ function openTransport(self: NodeId, onConnected: () => void): TcpTransport {
 }
 
 /** A follower: reads where the leader listens, says where it listens, acknowledges until it is killed. */
-async function follow(self: NodeId, leader: PeerAddress): Promise<void> {
-  const transport = openTransport(self, () => {});
+async function follow(kind: TransportKind, self: NodeId, leader: PeerAddress): Promise<void> {
+  const transport = openTransport(kind, self, () => {});
   await transport.start((from, group, message) => {
     if (message.type !== "append-request") return;
     transport.send(from, group, {
@@ -143,19 +148,19 @@ async function allReplies(arrived: () => boolean): Promise<void> {
   }
 }
 
-async function lead(load: Load): Promise<void> {
+async function lead(kind: TransportKind, load: Load): Promise<void> {
   const latenciesMs: number[] = [];
   const sentMs: number[] = [];
   const { promise: ready, resolve } = Promise.withResolvers<void>();
   let connections = 0;
-  const transport = openTransport(LEADER, () => {
+  const transport = openTransport(kind, LEADER, () => {
     if (++connections === 2 * FOLLOWERS.length) resolve();
   });
   await transport.start((_from, _group, message) => {
     if (message.type !== "append-reply") return;
     latenciesMs.push(performance.now() - sentMs[message.round]);
   });
-  const children = FOLLOWERS.map((self) => spawnFollower(self, transport.address));
+  const children = FOLLOWERS.map((self) => spawnFollower(kind, self, transport.address));
   try {
     const peers = new Map<NodeId, PeerAddress>();
     for (const { self, address } of children) peers.set(self, await address);
@@ -166,7 +171,7 @@ async function lead(load: Load): Promise<void> {
     sentMs.length = 0;
     const whole = await measure(load, sendTo(transport, sentMs), latenciesMs);
     const alone = await measure(load, null, []);
-    report(load, whole, alone);
+    report(kind, load, whole, alone);
   } finally {
     for (const { child } of children) child.kill("SIGKILL");
     await Promise.all(children.map(({ child }) => child.status));
@@ -174,17 +179,25 @@ async function lead(load: Load): Promise<void> {
   }
 }
 
-function sendTo(transport: TcpTransport, sentMs: number[]) {
+function sendTo(transport: StreamTransport, sentMs: number[]) {
   return (request: AppendRequest) => {
     sentMs[request.round] = performance.now();
     for (const follower of FOLLOWERS) transport.send(follower, GROUP_DEFAULT, request);
   };
 }
 
-function spawnFollower(self: NodeId, leader: PeerAddress | null) {
+function spawnFollower(kind: TransportKind, self: NodeId, leader: PeerAddress | null) {
   const script = new URL(import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-net=127.0.0.1", script, self, JSON.stringify(leader)],
+    args: [
+      "run",
+      "--no-prompt",
+      "--allow-net=127.0.0.1",
+      script,
+      kind,
+      self,
+      JSON.stringify(leader),
+    ],
     stdout: "piped",
   }).spawn();
   return { self, child, address: firstLine(child.stdout).then(JSON.parse) };
@@ -199,11 +212,11 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   throw new Error("a follower ended before it listened");
 }
 
-function report(load: Load, whole: Outcome, alone: Outcome): void {
+function report(kind: TransportKind, load: Load, whole: Outcome, alone: Outcome): void {
   const writes = Math.round(whole.batches * load.entries / load.seconds);
   const cost = whole.cpuPercent - alone.cpuPercent;
   console.log(
-    `${writes} writes/s in batches of ${load.entries} entries of ${load.bytes} B to ` +
+    `${kind}: ${writes} writes/s in batches of ${load.entries} entries of ${load.bytes} B to ` +
       `${FOLLOWERS.length} followers; ${whole.replies} of ${
         whole.batches * FOLLOWERS.length
       } replies`,
@@ -215,13 +228,20 @@ function report(load: Load, whole: Outcome, alone: Outcome): void {
   console.log(`round trip p50 ${whole.p50Ms.toFixed(2)} ms, p99 ${whole.p99Ms.toFixed(2)} ms`);
 }
 
+function kindOf(name: string): TransportKind {
+  if (!(name in transportKinds)) throw new RangeError(`There is no transport "${name}"`);
+  return name as TransportKind;
+}
+
 if (import.meta.main) {
-  const [self, leader] = Deno.args;
-  if (self !== undefined && !self.startsWith("--")) {
-    await follow(nodeId(self), JSON.parse(leader));
+  const [kind, self, leader] = Deno.args;
+  if (kind !== undefined && !kind.startsWith("--")) {
+    await follow(kindOf(kind), nodeId(self), JSON.parse(leader));
   } else {
-    const flags = parseArgs(Deno.args, { string: ["batches", "entries", "bytes", "seconds"] });
-    await lead({
+    const flags = parseArgs(Deno.args, {
+      string: ["transport", "batches", "entries", "bytes", "seconds"],
+    });
+    await lead(kindOf(flags.transport ?? "tcp"), {
       batchesPerSecond: Number(flags.batches ?? 760),
       entries: Number(flags.entries ?? 50),
       bytes: Number(flags.bytes ?? 300),

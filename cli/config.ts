@@ -38,6 +38,10 @@ export const SNAPSHOT_DEFAULTS: SnapshotSettings = {
   tailEntries: null,
 };
 
+/** How nodes reach each other: the names of transport/kinds.ts. */
+export const TRANSPORTS = ["tcp", "udp"] as const;
+export type TransportName = typeof TRANSPORTS[number];
+
 /** Everything that a node must know before it starts. */
 export interface NodeConfig {
   /** 1 to 64 characters of `[A-Za-z0-9._-]`. */
@@ -46,7 +50,7 @@ export interface NodeConfig {
   readonly host: string;
   /** The TCP port for clients (HTTP). */
   readonly port: number;
-  /** The TCP port for the other nodes. */
+  /** The port for the other nodes, of what `transport` uses. */
   readonly peerPort: number;
   /** The directory of this node's data, as it was given. */
   readonly data: string;
@@ -60,6 +64,8 @@ export interface NodeConfig {
   readonly peerHosts: readonly string[];
   /** A UUID in lowercase, or null if none was given. */
   readonly clusterId: string | null;
+  /** The same at every member. */
+  readonly transport: TransportName;
   readonly snapshots: SnapshotSettings;
   /** Stop once standard input ends: how a node notices that whoever started it is gone. */
   readonly exitWithParent: boolean;
@@ -72,6 +78,7 @@ export type Founder = Pick<NodeConfig, "id" | "host" | "port" | "data" | "peers"
 export function founderConfig(
   founder: Founder,
   snapshots: SnapshotSettings = SNAPSHOT_DEFAULTS,
+  transport: TransportName = "tcp",
 ): NodeConfig {
   const self = founder.peers.find((peer) => peer.id === founder.id);
   if (self === undefined) throw new Error(`Cannot found a cluster: ${founder.id} is no founder`);
@@ -81,6 +88,7 @@ export function founderConfig(
     self,
     joining: null,
     peerHosts: [],
+    transport,
     snapshots,
     exitWithParent: true,
   };
@@ -144,6 +152,7 @@ export function nodeFlags(config: NodeConfig): string[] {
   }
   if (config.peerHosts.length > 0) flags.push(`--peer-hosts=${config.peerHosts}`);
   if (config.clusterId !== null) flags.push(`--cluster-id=${config.clusterId}`);
+  if (config.transport !== "tcp") flags.push(`--transport=${config.transport}`);
   flags.push(...snapshotFlags(snapshots));
   if (config.exitWithParent) flags.push("--exit-with-parent");
   return flags;
@@ -251,6 +260,7 @@ function readConfig(lookup: Lookup, exitWithParent: boolean, problems: string[])
   }
   const listening = { id, host, port, peerPort };
   const peerHosts = readPeerHosts(lookup, problems);
+  const transport = readTransport(lookup, problems);
   const snapshots = readSnapshotSettings(lookup, problems);
   return {
     ...listening,
@@ -258,9 +268,21 @@ function readConfig(lookup: Lookup, exitWithParent: boolean, problems: string[])
     ...readCompany(lookup, listening, problems),
     peerHosts,
     clusterId: clusterId === null ? null : clusterId.text.toLowerCase(),
+    transport,
     snapshots,
     exitWithParent,
   };
+}
+
+/** Reads how nodes reach each other; the launcher takes the same flag. */
+export function readTransport(lookup: Lookup, problems: string[]): TransportName {
+  const found = lookup(settings.transport);
+  if (found === null) return "tcp";
+  const transport = TRANSPORTS.find((name) => name === found.text);
+  if (transport === undefined) {
+    problems.push(refusal(found, `must be one of ${TRANSPORTS.join(", ")}`));
+  }
+  return transport ?? "tcp";
 }
 
 /** Reads when to take snapshots; the launcher takes the same flags. */

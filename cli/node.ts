@@ -7,6 +7,8 @@
  *
  * @module
  */
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
 import { UsageError } from "./args.ts";
 import { ConfigError, type NodeConfig, resolveNodeConfig } from "./config.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "./exit_codes.ts";
@@ -42,12 +44,14 @@ A node that joins a running cluster, with an empty DIR. Once it has data, that s
   --advertise-peer HOST:PORT  where the other nodes do (HOST:PEER-PORT)
   --peer-hosts LIST           hosts that this node may connect to beside those of the members at its
                               start: names, addresses, 10.0.0.0/8, *.example.com
+  --transport NAME            how nodes reach each other, the same at all of them: tcp (the default) or
+                              udp, which reaches the addresses that the members' names had at the start
   --snapshot-entries N        takes a snapshot after N entries of its log (250000),
   --snapshot-bytes N          or N bytes of it (64 MiB, or the last snapshot's size if that is more),
   --log-tail-entries N        and keeps N entries in the log behind one for slow followers (10000)
   --config FILE               a JSON object with any of: id, port, peerPort, data, host, clusterId,
                               peers, join, role, replaces, advertiseUrl, advertisePeer, peerHosts,
-                              snapshotEntries, snapshotBytes, logTailEntries
+                              transport, snapshotEntries, snapshotBytes, logTailEntries
   --help                      shows this
 
 Each flag has a variable: --peer-port KVORUM_PEER_PORT, --config KVORUM_CONFIG, and so on. Flags win
@@ -97,6 +101,17 @@ async function findCompany(config: NodeConfig): Promise<Company> {
   };
 }
 
+/** What datagrams are sent to is an address, so the permission must name that, beside the name. */
+async function addressesOf(hosts: readonly string[]): Promise<string[]> {
+  const found = await Promise.allSettled(
+    hosts.filter((host) => isIP(host) === 0).map((host) => lookup(host, { all: true })),
+  );
+  // Who is not known now is not reached; the node says so, and --peer-hosts helps.
+  return found.flatMap((it) =>
+    it.status === "fulfilled" ? it.value.map(({ address }) => address) : []
+  );
+}
+
 /**
  * Runs one node until it ends.
  *
@@ -131,7 +146,11 @@ export async function runNode(args: readonly string[], entry: URL = NODE_ENTRY):
     console.error(`node: ${error.message}`);
     return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
   }
-  const child = nodeCommand({ ...config, ...company }, entry, "inherit", company.hosts).spawn();
+  const names = [...company.hosts, ...config.peers.map(({ peerHost }) => peerHost)];
+  const hosts = config.transport === "udp"
+    ? [...company.hosts, ...await addressesOf(names)]
+    : company.hosts;
+  const child = nodeCommand({ ...config, ...company }, entry, "inherit", hosts).spawn();
   const unwatch = watchStopSignals(
     () => signalChild(child, "SIGTERM"),
     () => signalChild(child, "SIGKILL"),

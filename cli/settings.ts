@@ -41,6 +41,7 @@ export const settings = {
     fileKey: "peerHosts",
     fileType: "list",
   },
+  transport: { flag: "transport", variable: "KVORUM_TRANSPORT", fileKey: "transport" },
   advertiseUrl: {
     flag: "advertise-url",
     variable: "KVORUM_ADVERTISE_URL",

@@ -69,6 +69,14 @@ export const TCP_LIMITS: TcpLimits = {
   writeStallMs: 2000,
 };
 
+/**
+ * What the faults over a transport hold back of one direction of one link, until its delay is over; what
+ * would pass it is dropped. As much as a transport's own queue holds.
+ */
+export const HELD_LIMITS: TransportLimits = TRANSPORT_LIMITS;
+/** A message held back so that a later one overtakes it waits no longer, if none comes. */
+export const REORDER_HOLD_MS = 20;
+
 /** Smaller frames are gathered up to so many bytes for one write; a larger part is written as it is. */
 export const WRITE_GATHER_BYTES = 256 * 1024;
 

@@ -12,7 +12,7 @@ import { Acquaintances, type Life } from "./acquaintances.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { Counters, safeEvents } from "./counters.ts";
 import type { EventCallback, RefusalReason } from "./events.ts";
-import { type Link, type MemoryEnv, PERFECT, processEnv } from "./memory_links.ts";
+import { type Link, LinkTable, type MemoryEnv, processEnv } from "./memory_links.ts";
 import { FRAME_BYTES_MAX, TRANSPORT_LIMITS, type TransportLimits } from "./limits.ts";
 import type {
   IdentityOptions,
@@ -63,7 +63,7 @@ interface Packet {
 class Network implements MemoryNetwork {
   readonly env: MemoryEnv;
   readonly #nodes = new Map<NodeId, MemoryTransport>();
-  readonly #links = new Map<string, Link>();
+  readonly #links = new LinkTable();
   readonly #delayed = new Set<Packet>();
   #ready: Packet[] = [];
   #scheduled = false;
@@ -80,11 +80,11 @@ class Network implements MemoryNetwork {
   }
 
   setLink(from: NodeId, to: NodeId, change: Partial<Link>): void {
-    this.#links.set(`${from} ${to}`, { ...this.#link(from, to), ...change });
+    this.#links.set(from, to, change);
   }
 
   heal(): void {
-    this.#links.clear();
+    this.#links.heal();
   }
 
   reachable(from: NodeId, to: NodeId): boolean {
@@ -134,7 +134,7 @@ class Network implements MemoryNetwork {
   }
 
   #link(from: NodeId, to: NodeId): Link {
-    return this.#links.get(`${from} ${to}`) ?? PERFECT;
+    return this.#links.of(from, to);
   }
 
   #chance(rate: number): boolean {

@@ -1,8 +1,10 @@
 /**
- * What the network in memory is made of beside its nodes: the world it runs in, and its links.
+ * What an unreliable network is made of beside its nodes: the world it runs in, and its links. The network
+ * in memory (memory.ts) and the faults over any transport (faulty.ts) share them.
  *
  * @module
  */
+import type { NodeId } from "../raft/types.ts";
 
 /** What the network needs of the world; the actors' `Env` is one. */
 export interface MemoryEnv {
@@ -33,6 +35,25 @@ export const PERFECT: Link = {
   delayMs: 0,
   jitterMs: 0,
 };
+
+/** How each direction between two nodes behaves; whatever was not set is perfect. */
+export class LinkTable {
+  readonly #links = new Map<string, Link>();
+
+  of(from: NodeId, to: NodeId): Link {
+    return this.#links.get(`${from} ${to}`) ?? PERFECT;
+  }
+
+  /** Changes what is named of the link from one node to another; the other direction stays. */
+  set(from: NodeId, to: NodeId, change: Partial<Link>): void {
+    this.#links.set(`${from} ${to}`, { ...this.of(from, to), ...change });
+  }
+
+  /** Makes every link perfect again. */
+  heal(): void {
+    this.#links.clear();
+  }
+}
 
 /** The process's own scheduler, clock and randomness. */
 export function processEnv(): MemoryEnv {

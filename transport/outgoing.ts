@@ -19,7 +19,7 @@ import { FRAME_HEADER_BYTES, setFrameLength } from "./frame.ts";
 import { greet, HandshakeRefused, type HandshakeSelf, type Hello } from "./handshake.ts";
 import type { TcpLimits } from "./limits.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
-import { dialSocket, type Socket } from "./socket.ts";
+import type { Socket, StreamNet } from "./socket.ts";
 import type { PeerAddress } from "./types.ts";
 
 /** What all connections of one transport share. */
@@ -27,6 +27,7 @@ export interface TcpContext {
   readonly self: HandshakeSelf;
   readonly limits: TcpLimits;
   readonly env: TcpEnv;
+  readonly net: StreamNet;
   readonly emit: EventCallback;
   readonly counters: Counters;
   readonly acquaintances: Acquaintances;
@@ -124,12 +125,12 @@ export class Outgoing {
 
   /** One attempt. Null if it failed, which has then been told. */
   async #connect(): Promise<OutgoingLink | null> {
-    const { self, limits, env, emit, acquaintances } = this.#context;
+    const { self, limits, env, net, emit, acquaintances } = this.#context;
     const dialing = this.#dialing = new AbortController();
     const deadline = env.setTimer(() => dialing.abort(), limits.handshakeMs);
     let socket: Socket | null = null;
     try {
-      socket = await dialSocket(this.address, dialing.signal);
+      socket = await net.dial(this.address, dialing.signal);
       dialing.signal.addEventListener("abort", () => socket?.close());
       dialing.signal.throwIfAborted();
       const judge = (it: Hello) => acquaintances.judge(this.#peer, it);

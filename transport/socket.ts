@@ -1,5 +1,5 @@
 /**
- * The little that the TCP transport asks of a byte stream, and Deno's sockets behind it.
+ * The little that a transport asks of a byte stream, and Deno's sockets behind it.
  *
  * It exists so that mutual TLS, which Deno offers through `node:tls` only, can take the same place.
  * Why Deno's own API carries plain TCP: docs/decisions/0006-transport.md.
@@ -30,6 +30,23 @@ export interface SocketListener {
   accept(): Promise<Socket>;
   close(): void;
 }
+
+/** Where a transport's byte streams come from. */
+export interface StreamNet {
+  /** Listens. @throws if the address cannot be had. */
+  listen(address: PeerAddress): SocketListener;
+  /** Connects. @throws if nothing listens there, or the signal is aborted first. */
+  dial(address: PeerAddress, signal: AbortSignal): Promise<Socket>;
+  /** Resolves when nothing is left of what listened and was dialled, all of which was closed before. */
+  close(): Promise<void>;
+}
+
+/** The operating system's own. */
+export const TCP_NET: StreamNet = {
+  listen: listenSocket,
+  dial: dialSocket,
+  close: () => Promise.resolve(),
+};
 
 /** Listens. @throws if the address cannot be had. */
 export function listenSocket(address: PeerAddress): SocketListener {

@@ -8,11 +8,13 @@ import {
   founderConfig,
   type NodeConfig,
   readSnapshotSettings,
+  readTransport,
   type SnapshotSettings,
+  type TransportName,
 } from "../config.ts";
 import { CLUSTER_SIZE_MAX, PEER_PORT_OFFSET, PORT_MAX, PORTS_BLOCKED } from "../limits.ts";
 import type { Peer } from "../peers.ts";
-import { settings } from "../settings.ts";
+import { type Lookup, settings } from "../settings.ts";
 import type { Shape } from "./data_directory.ts";
 
 /** All nodes of a launched cluster are on this machine and reachable from nowhere else. */
@@ -30,6 +32,7 @@ export interface ClusterOptions extends Shape {
   /** Start nodes again that died. */
   readonly restart: boolean;
   /** Passed on to every node. */
+  readonly transport: TransportName;
   readonly snapshots: SnapshotSettings;
 }
 
@@ -44,6 +47,7 @@ Usage: deno task cluster [flags]
   --no-restart      leaves a node that died dead
   --snapshot-entries N, --snapshot-bytes N, --log-tail-entries N
                     when nodes take snapshots, and how much log they keep (see task node --help)
+  --transport NAME  how the nodes reach each other: tcp (the default) or udp
   --help            shows this
 
 Prints a table of the nodes with their process ids, the line "cluster ready" once a leader serves
@@ -60,7 +64,7 @@ const snapshotFlags = [settings.snapshotEntries, settings.snapshotBytes, setting
  */
 export function readClusterOptions(args: readonly string[]): ClusterOptions {
   const { values, switches, positionals } = readArguments(args, {
-    values: ["size", "base-port", "data", ...snapshotFlags],
+    values: ["size", "base-port", "data", settings.transport.flag, ...snapshotFlags],
     switches: ["fresh", "no-restart"],
   });
   const problems = positionals.map((argument) => `unexpected argument: ${argument}`);
@@ -68,16 +72,19 @@ export function readClusterOptions(args: readonly string[]): ClusterOptions {
   const data = values.get("data") ?? "./data";
   // Deno's permission flags take a comma as the end of a path.
   if (data.includes(",")) problems.push(`--data must not contain a comma: ${data}`);
-  const snapshots = readSnapshotSettings(({ flag }) => {
+  const lookup: Lookup = ({ flag }) => {
     const text = values.get(flag);
     return text === undefined ? null : { text, source: `--${flag}` };
-  }, problems);
+  };
+  const transport = readTransport(lookup, problems);
+  const snapshots = readSnapshotSettings(lookup, problems);
   if (shape === null || problems.length > 0) throw new UsageError(problems);
   return {
     ...shape,
     data,
     fresh: switches.has("fresh"),
     restart: !switches.has("no-restart"),
+    transport,
     snapshots,
   };
 }
@@ -122,14 +129,18 @@ export function clusterPeers({ size, basePort }: Shape): Peer[] {
 export function clusterMembers(options: ClusterOptions, clusterId: string): NodeConfig[] {
   const peers = clusterPeers(options);
   return peers.map((peer, i) =>
-    founderConfig({
-      id: peer.id,
-      host: CLUSTER_HOST,
-      port: options.basePort + i,
-      data: `${options.data}/${peer.id}`,
-      peers,
-      clusterId,
-    }, options.snapshots)
+    founderConfig(
+      {
+        id: peer.id,
+        host: CLUSTER_HOST,
+        port: options.basePort + i,
+        data: `${options.data}/${peer.id}`,
+        peers,
+        clusterId,
+      },
+      options.snapshots,
+      options.transport,
+    )
   );
 }
 

@@ -11,11 +11,16 @@ import { createMemoryNetwork } from "../../transport/memory.ts";
 import { addressOf } from "./addresses.ts";
 import { put } from "./virtual_cluster.ts";
 
-/** A node whose log is opened by `open`, and never used. */
-function nodeWith(env: VirtualEnv, open: LogStore["open"]) {
+/** A node whose log is opened by `open`, which may open it `really`. */
+function nodeWith(
+  env: VirtualEnv,
+  open: (really: LogStore["open"]) => ReturnType<LogStore["open"]>,
+) {
   const network = createMemoryNetwork({ env });
   const disk = new MemoryDisk();
-  const log = Object.assign(new MemoryLogStore(disk, { clusterId: "c", nodeId: "n1" }), { open });
+  const log = new MemoryLogStore(disk, { clusterId: "c", nodeId: "n1" });
+  const really = log.open.bind(log);
+  Object.assign(log, { open: () => open(really) });
   return startNode({
     id: nodeId("n1"),
     clusterId: "c",
@@ -47,6 +52,22 @@ Deno.test("node: what its replica never took is certainly not applied, and said 
   const query = { type: "get", keys: [] } as const;
   await assertRejects(() => settle(env, node.service.read(query, LINEARIZABLE)), NotServing);
   assertEquals(node.service.notReady(), "the replica is starting");
+  await settle(env, node.stop(0));
+});
+
+Deno.test("node: who the members are it says once its log is read, and no founders before that", async () => {
+  // They may have left long ago. Whoever acts on what a node says must not take it for news.
+  const env = virtualEnv(1);
+  const opening = Promise.withResolvers<void>();
+  const node = nodeWith(env, async (really) => {
+    await opening.promise;
+    return await really();
+  });
+  await env.advance(1000);
+  assertEquals(node.service.status().members, []);
+  opening.resolve();
+  await settle(env, node.started);
+  assertEquals(node.service.status().members.map(({ id }) => id), ["n1"]);
   await settle(env, node.stop(0));
 });
 

@@ -7,10 +7,12 @@ import {
   nodeFlags,
   resolveNodeConfig,
   SNAPSHOT_DEFAULTS,
+  TRANSPORTS,
 } from "../../cli/config.ts";
 import { nodeEnvironment, nodePermissions } from "../../cli/node_command.ts";
 import { formatPeers, parsePeers } from "../../cli/peers.ts";
 import { settings } from "../../cli/settings.ts";
+import { transportKinds } from "../../transport/kinds.ts";
 
 const uuid = "0b0e8c1a-35a7-4f5b-9d0f-7a1f4e0f2c55";
 const base = ["--id", "n1", "--port", "8001", "--peer-port", "9001", "--data", "d/n1"];
@@ -43,6 +45,7 @@ Deno.test("resolveNodeConfig() without peers founds a cluster of one", () => {
     joining: null,
     peerHosts: [],
     clusterId: null,
+    transport: "tcp",
     snapshots: SNAPSHOT_DEFAULTS,
     exitWithParent: false,
   });
@@ -282,8 +285,8 @@ Deno.test("resolveNodeConfig() names the variable or the file that a bad value c
   assertEquals(problems(["--config=c.json", ...base], {}, { "c.json": text }), [
     '"port" in c.json has a value of the wrong type: true',
     '"tls" in c.json is not a setting; these are: id, host, port, peerPort, data, peers, ' +
-    "clusterId, join, role, replaces, peerHosts, advertiseUrl, advertisePeer, snapshotEntries, " +
-    "snapshotBytes, logTailEntries",
+    "clusterId, join, role, replaces, peerHosts, transport, advertiseUrl, advertisePeer, " +
+    "snapshotEntries, snapshotBytes, logTailEntries",
     '"host" in c.json must be a host name or an address, not "?"',
   ]);
 });
@@ -302,12 +305,24 @@ Deno.test("nodeFlags() resolve to the same configuration", () => {
     [...base, `--peers=${three}`, `--cluster-id=${uuid}`, "--exit-with-parent"],
     [...base, ...joinFlags],
     [...base, "--join=http://[::1]:1", "--role=learner"],
+    [...base, "--transport=udp"],
     base,
   ];
   for (const args of given) {
     const config = resolve(args);
     assertEquals(resolve(nodeFlags(config)), config);
   }
+});
+
+Deno.test("resolveNodeConfig() knows the transports, by the names of their table, and no other", () => {
+  assertEquals(Object.keys(transportKinds), [...TRANSPORTS]);
+  for (const transport of TRANSPORTS) {
+    assertEquals(resolve([...base, `--transport=${transport}`]).transport, transport);
+  }
+  assertEquals(resolve(base, { KVORUM_TRANSPORT: "udp" }).transport, "udp");
+  assertEquals(problems([...base, "--transport=ipx"]), [
+    `--transport must be one of ${TRANSPORTS.join(", ")}, not "ipx"`,
+  ]);
 });
 
 Deno.test("nodeCommand() leaves no variable to make a setting", () => {

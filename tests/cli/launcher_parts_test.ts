@@ -21,8 +21,17 @@ Deno.test("readClusterOptions() has the documented defaults", () => {
     data: "./data",
     fresh: false,
     restart: true,
+    transport: "tcp",
     snapshots: SNAPSHOT_DEFAULTS,
   });
+});
+
+Deno.test("readClusterOptions() hands the transport on to every node", () => {
+  const options = readClusterOptions(["--transport=udp"]);
+  assertEquals(
+    clusterMembers(options, "c").map(({ transport }) => transport),
+    ["udp", "udp", "udp"],
+  );
 });
 
 const three = { size: 3, basePort: 8001 };

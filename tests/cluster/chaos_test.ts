@@ -1,59 +1,44 @@
-/** Writers at all nodes while nodes are killed: nothing acknowledged is lost, nothing is doubled. */
+/** Chaos on real processes: the short run of what `deno task chaos` does for longer. */
 import { assert, assertGreater } from "@std/assert";
-import { ProcessCluster } from "./harness.ts";
-import { assertCounted, keyedWriter, plainWriter, type Tally, total, until } from "./writers.ts";
+import { isGood, reportOf } from "../chaos/report.ts";
+import { FAULT_NAMES, runChaos } from "../chaos/run.ts";
+import { freshSeed } from "../chaos/options.ts";
 
-const RUN_MS = 60_000;
-const KILL_EVERY_MS = 5000;
-/** A killed node stays down for so long: others must carry on without it. */
-const DOWN_MS = 1500;
-const WRITERS_PER_NODE = 2;
+const MINUTES = 0.8;
+/** Of a node's log, shown after a violation: the directory that holds all of it goes with the test run. */
+const LOG_CHARS_SHOWN = 50_000;
 
-/** Kills a random node every few seconds, the leader as often as chance has it. */
-async function killer(cluster: ProcessCluster, endMs: number): Promise<number> {
-  let kills = 0;
-  while (performance.now() + KILL_EVERY_MS < endMs) {
-    await new Promise((resolve) => setTimeout(resolve, KILL_EVERY_MS - DOWN_MS));
-    const node = cluster.nodes[Math.floor(Math.random() * cluster.nodes.length)];
-    await node.end("SIGKILL");
-    kills++;
-    await new Promise((resolve) => setTimeout(resolve, DOWN_MS));
-    node.start();
+async function showLogs(directory: string): Promise<void> {
+  for await (const { name } of Deno.readDir(directory)) {
+    if (!name.endsWith(".log")) continue;
+    const text = await Deno.readTextFile(`${directory}/${name}`);
+    console.log(`--- ${name}\n${text.slice(-LOG_CHARS_SHOWN)}`);
   }
-  return kills;
 }
 
-Deno.test("cluster: 60 s of writers at all nodes and kill -9 every 5 s lose nothing and double nothing", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
-    const endMs = performance.now() + RUN_MS;
-    const keyed: Promise<Tally>[] = [];
-    const plain: Promise<Tally>[] = [];
-    for (const [i, node] of cluster.nodes.entries()) {
-      for (let j = 0; j < WRITERS_PER_NODE; j++) {
-        keyed.push(keyedWriter(() => cluster.nodes, "keyed", i, until(endMs)));
-        plain.push(plainWriter(node, "plain", until(endMs)));
-      }
-    }
-    const kills = await killer(cluster, endMs);
-    const [keyedTally, plainTally] = [
-      total(await Promise.all(keyed)),
-      total(await Promise.all(plain)),
-    ];
-    await cluster.ready();
-    const readers = await Promise.all(
-      cluster.nodes.map(async (node) => [
-        Number(JSON.parse(await node.get("keyed") ?? "0")),
-        Number(JSON.parse(await node.get("plain") ?? "0")),
-      ]),
-    );
-    console.log(`${kills} kills; keyed`, keyedTally, "plain", plainTally, "final", readers[0]);
-    for (const [keyedFinal, plainFinal] of readers) {
-      assertCounted(keyedFinal, keyedTally);
-      assertCounted(plainFinal, plainTally);
-    }
-    assertGreater(kills, 5);
-    assertGreater(keyedTally.acknowledged, 100);
-    assert(keyedTally.unknown <= keyed.length);
-    await cluster.agreedHash();
-  });
+Deno.test("chaos: 48 s of every fault lose nothing, double nothing and stay linearizable", async () => {
+  const options = {
+    minutes: MINUTES,
+    size: 3,
+    seed: freshSeed(),
+    transport: "tcp" as const,
+    history: null,
+    faults: new Set(FAULT_NAMES),
+  };
+  const directory = await Deno.makeTempDir({ prefix: "kvorum-chaos-" });
+  const log: string[] = [];
+  const say = (text: string) => void log.push(text);
+  const summary = await runChaos(options, { directory, say, mayMount: false });
+  console.log(reportOf(summary));
+  if (!isGood(summary)) {
+    console.log(log.join("\n"));
+    await showLogs(directory);
+  }
+  assert(isGood(summary), `seed ${options.seed}`);
+  // A run in which nothing happens proves nothing.
+  const done = [...summary.operations.values()]
+    .reduce((sum, outcomes) => sum + (outcomes.get("ok") ?? 0), 0);
+  assertGreater(done, 500);
+  assertGreater(summary.faults.get("processes killed") ?? 0, 2);
+  assertGreater([...summary.faults.keys()].length, 6);
 });

@@ -1,5 +1,6 @@
 /** Election scenarios on real processes (issue: the cluster that keeps a key). */
 import { assert, assertEquals, assertLess } from "@std/assert";
+import { TRANSPORTS } from "../../cli/config.ts";
 import { eventually, type NodeProcess, ProcessCluster } from "./harness.ts";
 
 /** From the end of a leader to the next accepted write. */
@@ -26,18 +27,31 @@ async function assertKeys(cluster: ProcessCluster, prefix: string, count: number
   }
 }
 
-Deno.test("cluster: a write at one node reads back at every other", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
-    for (const [i, node] of cluster.nodes.entries()) {
-      assertEquals(await node.put(`key/${i}`, `value ${i}`), 200);
-      for (const reader of cluster.nodes) assertEquals(await reader.get(`key/${i}`), `value ${i}`);
-    }
-    await cluster.agreedHash();
-  });
+/** The same on each transport between real nodes. */
+function scenario(
+  what: string,
+  size: number,
+  body: (cluster: ProcessCluster) => Promise<void>,
+): void {
+  for (const transport of TRANSPORTS) {
+    Deno.test(`cluster over ${transport}: ${what}`, async () => {
+      await ProcessCluster.run(size, body, undefined, transport);
+    });
+  }
+}
+
+scenario("a write at one node reads back at every other", 3, async (cluster) => {
+  for (const [i, node] of cluster.nodes.entries()) {
+    assertEquals(await node.put(`key/${i}`, `value ${i}`), 200);
+    for (const reader of cluster.nodes) assertEquals(await reader.get(`key/${i}`), `value ${i}`);
+  }
+  await cluster.agreedHash();
 });
 
-Deno.test("cluster: the leader killed, a client that waits at another node gets its 200 within 2 s", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
+scenario(
+  "the leader killed, a client that waits at another node gets its 200 within 2 s",
+  3,
+  async (cluster) => {
     await writeKeys(cluster, "before", 20);
     const leader = await cluster.leader();
     const [writer] = others(cluster, leader);
@@ -48,43 +62,41 @@ Deno.test("cluster: the leader killed, a client that waits at another node gets 
     await leader.ended();
     await assertKeys(cluster, "before", 20);
     await assertKeys(cluster, "after", 1);
-  });
+  },
+);
+
+scenario("a paused leader, resumed, does not answer from its stale state", 3, async (cluster) => {
+  const leader = await cluster.leader();
+  assertEquals(await leader.put("key", "old"), 200);
+  leader.signal("SIGSTOP");
+  const [writer] = others(cluster, leader);
+  await cluster.leader(others(cluster, leader));
+  assertEquals(await writer.put("key", "new"), 200);
+  // One read waits in the paused process's socket, more come right behind its awakening.
+  const waiting = leader.get("key");
+  leader.signal("SIGCONT");
+  assertEquals(await leader.get("key"), "new");
+  assertEquals(await waiting, "new");
+  await cluster.ready();
+  await cluster.agreedHash();
 });
 
-Deno.test("cluster: a paused leader, resumed, does not answer from its stale state", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
-    const leader = await cluster.leader();
-    assertEquals(await leader.put("key", "old"), 200);
-    leader.signal("SIGSTOP");
-    const [writer] = others(cluster, leader);
-    await cluster.leader(others(cluster, leader));
-    assertEquals(await writer.put("key", "new"), 200);
-    // One read waits in the paused process's socket, more come right behind its awakening.
-    const waiting = leader.get("key");
-    leader.signal("SIGCONT");
-    assertEquals(await leader.get("key"), "new");
-    assertEquals(await waiting, "new");
-    await cluster.ready();
-    await cluster.agreedHash();
-  });
+scenario("a follower killed and restarted catches up", 3, async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = others(cluster, leader);
+  await writeKeys(cluster, "before", 20);
+  await follower.end();
+  await writeKeys(cluster, "meanwhile", 50);
+  follower.start();
+  await cluster.ready();
+  assertEquals(await follower.get("meanwhile/49"), "meanwhile-49");
+  await cluster.agreedHash();
 });
 
-Deno.test("cluster: a follower killed and restarted catches up", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
-    const leader = await cluster.leader();
-    const [follower] = others(cluster, leader);
-    await writeKeys(cluster, "before", 20);
-    await follower.end();
-    await writeKeys(cluster, "meanwhile", 50);
-    follower.start();
-    await cluster.ready();
-    assertEquals(await follower.get("meanwhile/49"), "meanwhile-49");
-    await cluster.agreedHash();
-  });
-});
-
-Deno.test("cluster: all three killed at once and restarted have lost nothing acknowledged", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
+scenario(
+  "all three killed at once and restarted have lost nothing acknowledged",
+  3,
+  async (cluster) => {
     await writeKeys(cluster, "kept", 60);
     for (const node of cluster.nodes) node.signal("SIGKILL");
     for (const node of cluster.nodes) await node.ended();
@@ -92,11 +104,13 @@ Deno.test("cluster: all three killed at once and restarted have lost nothing ack
     await cluster.ready();
     await assertKeys(cluster, "kept", 60);
     await cluster.agreedHash();
-  });
-});
+  },
+);
 
-Deno.test("cluster: with two of three down, reads and writes are refused in bounded time", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
+scenario(
+  "with two of three down, reads and writes are refused in bounded time",
+  3,
+  async (cluster) => {
     assertEquals(await cluster.nodes[0].put("key", "value"), 200);
     const leader = await cluster.leader();
     const [survivor, second] = others(cluster, leader);
@@ -119,11 +133,13 @@ Deno.test("cluster: with two of three down, reads and writes are refused in boun
     second.start();
     await cluster.ready();
     assertEquals(await survivor.get("key"), "value");
-  });
-});
+  },
+);
 
-Deno.test("cluster: a leader alone steps down and refuses, and never shows what it could not commit", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
+scenario(
+  "a leader alone steps down and refuses, and never shows what it could not commit",
+  3,
+  async (cluster) => {
     const leader = await cluster.leader();
     assertEquals(await leader.put("key", "value"), 200);
     const followers = others(cluster, leader);
@@ -142,53 +158,49 @@ Deno.test("cluster: a leader alone steps down and refuses, and never shows what 
     assert(value === "value" || value === "open");
     for (const node of cluster.nodes) assertEquals(await node.get("key"), value);
     await cluster.agreedHash();
-  });
+  },
+);
+
+scenario("five nodes serve with two down", 5, async (cluster) => {
+  await writeKeys(cluster, "before", 10);
+  const leader = await cluster.leader();
+  const [second] = others(cluster, leader);
+  await Promise.all([leader.end(), second.end()]);
+  await cluster.leader();
+  await writeKeys(cluster, "during", 10);
+  await assertKeys(cluster, "before", 10);
+  leader.start();
+  second.start();
+  await cluster.ready();
+  await assertKeys(cluster, "during", 10);
+  await cluster.agreedHash();
 });
 
-Deno.test("cluster: five nodes serve with two down", async () => {
-  await ProcessCluster.run(5, async (cluster) => {
-    await writeKeys(cluster, "before", 10);
-    const leader = await cluster.leader();
-    const [second] = others(cluster, leader);
-    await Promise.all([leader.end(), second.end()]);
-    await cluster.leader();
-    await writeKeys(cluster, "during", 10);
-    await assertKeys(cluster, "before", 10);
-    leader.start();
-    second.start();
+scenario("restarts in a row, each under writes, lose nothing", 3, async (cluster) => {
+  for (let round = 0; round < 6; round++) {
+    const node = cluster.nodes[round % 3];
+    await node.end(round % 2 === 0 ? "SIGKILL" : "SIGTERM");
+    await writeKeys(cluster, `round-${round}`, 10);
+    node.start();
     await cluster.ready();
-    await assertKeys(cluster, "during", 10);
-    await cluster.agreedHash();
-  });
+  }
+  for (let round = 0; round < 6; round++) await assertKeys(cluster, `round-${round}`, 10);
+  await cluster.agreedHash();
 });
 
-Deno.test("cluster: restarts in a row, each under writes, lose nothing", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
-    for (let round = 0; round < 6; round++) {
-      const node = cluster.nodes[round % 3];
-      await node.end(round % 2 === 0 ? "SIGKILL" : "SIGTERM");
-      await writeKeys(cluster, `round-${round}`, 10);
-      node.start();
-      await cluster.ready();
-    }
-    for (let round = 0; round < 6; round++) await assertKeys(cluster, `round-${round}`, 10);
-    await cluster.agreedHash();
-  });
+scenario("a node asked to stop ends with code 0 and closes its door first", 3, async (cluster) => {
+  await writeKeys(cluster, "kept", 10);
+  const status = await cluster.nodes[0].end("SIGTERM");
+  assertEquals(status.code, 0);
+  await cluster.leader();
+  await writeKeys(cluster, "more", 10);
+  await assertKeys(cluster, "kept", 10);
 });
 
-Deno.test("cluster: a node asked to stop ends with code 0 and closes its door first", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
-    await writeKeys(cluster, "kept", 10);
-    const status = await cluster.nodes[0].end("SIGTERM");
-    assertEquals(status.code, 0);
-    await cluster.leader();
-    await writeKeys(cluster, "more", 10);
-    await assertKeys(cluster, "kept", 10);
-  });
-});
-
-Deno.test("cluster: a second process on a node's data fences the first, which ends with code 3", async () => {
-  await ProcessCluster.run(3, async (cluster) => {
+scenario(
+  "a second process on a node's data fences the first, which ends with code 3",
+  3,
+  async (cluster) => {
     const [first] = cluster.nodes;
     await cluster.agreedHash();
     const [twinPort, twinPeerPort] = [first.config.port + 30_000, first.config.peerPort + 30_000];
@@ -200,5 +212,5 @@ Deno.test("cluster: a second process on a node's data fences the first, which en
       assertEquals((await first.ended()).code, 3);
       assert(first.log.includes("Fenced"), first.log);
     });
-  });
-});
+  },
+);

@@ -8,7 +8,12 @@
  */
 import { NODE_ENTRY, nodeCommand } from "../../cli/node_command.ts";
 import { signalChild } from "../../cli/signals.ts";
-import { founderConfig, type NodeConfig, type SnapshotSettings } from "../../cli/config.ts";
+import {
+  founderConfig,
+  type NodeConfig,
+  type SnapshotSettings,
+  type TransportName,
+} from "../../cli/config.ts";
 
 /** How long a condition may take before the test fails, unless told otherwise. */
 const CONDITION_MS = 15_000;
@@ -186,6 +191,7 @@ export class ProcessCluster {
     size: number,
     test: (cluster: ProcessCluster) => Promise<void>,
     snapshots?: SnapshotSettings,
+    transport?: TransportName,
   ): Promise<void> {
     const directory = await Deno.makeTempDir({ prefix: "kvorum-test-" });
     const ports = freePorts(size * 2);
@@ -198,14 +204,18 @@ export class ProcessCluster {
     }));
     const clusterId = crypto.randomUUID();
     const nodes = peers.map((peer, i) =>
-      new NodeProcess(founderConfig({
-        id: peer.id,
-        host,
-        port: ports[i],
-        data: `${directory}/${peer.id}`,
-        peers,
-        clusterId,
-      }, snapshots))
+      new NodeProcess(founderConfig(
+        {
+          id: peer.id,
+          host,
+          port: ports[i],
+          data: `${directory}/${peer.id}`,
+          peers,
+          clusterId,
+        },
+        snapshots,
+        transport,
+      ))
     );
     const cluster = new ProcessCluster(nodes, directory);
     try {

@@ -9,7 +9,7 @@ import { Acquaintances } from "../../transport/acquaintances.ts";
 import { Counters } from "../../transport/counters.ts";
 import { Incoming } from "../../transport/incoming.ts";
 import { TCP_LIMITS } from "../../transport/limits.ts";
-import type { Socket } from "../../transport/socket.ts";
+import { type Socket, TCP_NET } from "../../transport/socket.ts";
 import { EventLog, ManualEnv, N1 } from "./harness.ts";
 import { CLUSTER, frame, hello } from "./raw_peer.ts";
 
@@ -58,6 +58,7 @@ Deno.test("Incoming has one answer under way, however many probes come", async (
     self: { id: N1, clusterId: CLUSTER, boot: 1, incarnation: 1, address: () => null },
     limits: TCP_LIMITS,
     env: new ManualEnv(),
+    net: TCP_NET,
     emit: log.record,
     counters: new Counters(log.record),
     acquaintances: new Acquaintances({}),

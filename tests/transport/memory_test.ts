@@ -8,6 +8,7 @@ import type { NodeId } from "../../raft/types.ts";
 import { createMemoryNetwork, type Link, type MemoryNetwork } from "../../transport/memory.ts";
 import type { Transport } from "../../transport/types.ts";
 import { transportContract } from "./contract.ts";
+import { faultyPlace } from "./faulty_place.ts";
 import { append, GROUP, Inbox, ManualEnv, N1, N2, N3, ping, seeded } from "./harness.ts";
 import type { Place } from "./place.ts";
 
@@ -34,6 +35,7 @@ function memoryPlace(): Place {
 }
 
 transportContract("memory", memoryPlace);
+transportContract("faulty memory", () => faultyPlace(memoryPlace()));
 
 /** Nodes 1 to 3 on a clock that the test moves. */
 function three(seed = 1) {

@@ -5,10 +5,11 @@
  * @module
  */
 import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
-import { type NodeId, nodeId } from "../../raft/types.ts";
+import { nodeId } from "../../raft/types.ts";
 import type { TcpLimits } from "../../transport/limits.ts";
 import { createTcpTransport, type TcpTransport } from "../../transport/tcp.ts";
 import { transportContract } from "./contract.ts";
+import { faultyPlace } from "./faulty_place.ts";
 import {
   append,
   EventLog,
@@ -22,53 +23,14 @@ import {
   realEnv,
   until,
 } from "./harness.ts";
-import type { Place } from "./place.ts";
 import { CLUSTER, RawPeer, RawServer, welcomeText } from "./raw_peer.ts";
+import { ANY_PORT, streamPlace } from "./stream_place.ts";
 
 /** So long that no test comes near it by waiting. */
 const SILENCE_MS = 10_000_000;
-const ANY_PORT = { hostname: "127.0.0.1", port: 0 };
 
-function tcpPlace(): Place {
-  const made: TcpTransport[] = [];
-  const boots = new Map<NodeId, number>();
-  const incarnations = new Map<NodeId, number>();
-  const last = (id: NodeId) => made.findLast(({ self }) => self === id);
-  return {
-    create(id, options) {
-      const boot = (boots.get(id) ?? 0) + 1;
-      boots.set(id, boot);
-      const transport = createTcpTransport({
-        self: id,
-        clusterId: CLUSTER,
-        boot,
-        incarnation: incarnations.get(id) ?? 1,
-        known: options?.known,
-        remember: options?.remember,
-        ownAddress: options?.ownAddress,
-        listen: last(id)?.address ?? ANY_PORT,
-        env: realEnv(),
-        onEvent: options?.onEvent,
-        acceptUnknown: options?.acceptUnknown,
-        limits: { backoffMinMs: 5, backoffMaxMs: 20, ...options?.limits },
-      });
-      made.push(transport);
-      return transport;
-    },
-    wipe(id) {
-      boots.delete(id);
-      incarnations.set(id, (incarnations.get(id) ?? 1) + 1);
-    },
-    address(id) {
-      const address = last(id)?.address;
-      if (!address) throw new Error(`${id} was not started`);
-      return address;
-    },
-    dispose: async () => void await Promise.all(made.map((transport) => transport.close())),
-  };
-}
-
-transportContract("tcp", tcpPlace);
+transportContract("tcp", () => streamPlace(createTcpTransport));
+transportContract("faulty tcp", () => faultyPlace(streamPlace(createTcpTransport)));
 
 interface Node {
   readonly transport: TcpTransport;
