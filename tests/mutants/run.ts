@@ -1,0 +1,112 @@
+/**
+ * Tries every mutant against its checks: `caught NAME …` a line each, and `N/N caught` in the end. Exits
+ * with 1 unless all are.
+ *
+ * First the checks run on the source as it is: a test that fails there would catch anything.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { MUTANTS } from "./list.ts";
+import type { Check, Mutant } from "./mutant.ts";
+import { type Fate, Workshop } from "./workshop.ts";
+
+/** Workshops that run side by side unless `--jobs` says otherwise. */
+const JOBS_DEFAULT = 2;
+const JOBS_MAX = 16;
+const USAGE = "mutants [--only NAME[,NAME…]] [--jobs N] [--list]";
+
+/** Tries the mutants that the arguments name; the exit code. */
+export async function runMutants(args: readonly string[]): Promise<number> {
+  const options = parseArgs([...args], { string: ["only", "jobs"], boolean: ["list"] });
+  const jobs = Number(options.jobs ?? JOBS_DEFAULT);
+  const names = options.only === undefined ? null : options.only.split(",");
+  const unknown = names?.find((name) => !MUTANTS.some((mutant) => mutant.name === name));
+  if (unknown !== undefined || !Number.isInteger(jobs) || jobs < 1 || jobs > JOBS_MAX) {
+    console.error(unknown === undefined ? USAGE : `There is no mutant "${unknown}". ${USAGE}`);
+    return 2;
+  }
+  const mutants = MUTANTS.filter(({ name }) => names?.includes(name) ?? true);
+  if (options.list) {
+    for (const { name, file, breaks } of mutants) console.log(`${name}  ${file}: ${breaks}`);
+    return 0;
+  }
+  const source = new URL("../../", import.meta.url);
+  const parent = `${decodeURIComponent(source.pathname)}.scratch`;
+  Deno.mkdirSync(parent, { recursive: true });
+  const scratch = Deno.makeTempDirSync({ dir: parent, prefix: "mutants-" });
+  try {
+    const workshops = Array.from({ length: Math.min(jobs, mutants.length) }, (_, at) => {
+      return Workshop.open(source, `${scratch}/${at + 1}`);
+    });
+    return await tryAll(workshops, mutants);
+  } finally {
+    Deno.removeSync(scratch, { recursive: true });
+  }
+}
+
+async function tryAll(workshops: readonly Workshop[], mutants: readonly Mutant[]): Promise<number> {
+  const startMs = performance.now();
+  const wrong = await failuresWithoutMutants(workshops, mutants);
+  for (const why of wrong) console.error(`unusable: ${why}`);
+  if (wrong.length > 0) return 1;
+  const width = Math.max(...mutants.map(({ name }) => name.length));
+  const fates: Fate[] = [];
+  await share(workshops, mutants, async (workshop, mutant) => {
+    const fate = await workshop.try(mutant);
+    fates.push(fate);
+    console.log(lineOf(fate, width));
+  });
+  const caught = fates.filter(({ by }) => by !== null).length;
+  const tookS = ((performance.now() - startMs) / 1000).toFixed(0);
+  console.log(`${caught}/${mutants.length} caught in ${tookS} s`);
+  return caught === mutants.length ? 0 : 1;
+}
+
+/** Runs what is to catch the mutants on the source as it is; what fails or is missing there. */
+async function failuresWithoutMutants(
+  workshops: readonly Workshop[],
+  mutants: readonly Mutant[],
+): Promise<string[]> {
+  const wrong: string[] = [];
+  await share(workshops, [...byFile(mutants)], async (workshop, [file, tests]) => {
+    const verdict = await workshop.run(file, [...tests]);
+    if (verdict.type === "caught") {
+      wrong.push(`${file}: "${verdict.test}" fails without any mutant`);
+    } else if (verdict.type === "broken") wrong.push(`${file}: ${verdict.why}`);
+  });
+  return wrong;
+}
+
+function byFile(mutants: readonly Mutant[]): Map<string, Set<string>> {
+  const files = new Map<string, Set<string>>();
+  for (const { file, test } of mutants.flatMap(({ caughtBy }) => caughtBy)) {
+    files.set(file, (files.get(file) ?? new Set()).add(test));
+  }
+  return files;
+}
+
+/** Has each workshop take one item after the other, until there are none left. */
+async function share<T>(
+  workshops: readonly Workshop[],
+  items: readonly T[],
+  work: (workshop: Workshop, item: T) => Promise<void>,
+): Promise<void> {
+  const left = items[Symbol.iterator]();
+  await Promise.all(workshops.map(async (workshop) => {
+    for (const item of left) await work(workshop, item);
+  }));
+}
+
+function lineOf({ mutant, by, says, tookMs }: Fate, width: number): string {
+  const took = `${(tookMs / 1000).toFixed(1).padStart(5)} s`;
+  const name = mutant.name.padEnd(width);
+  if (by === null) return `MISSED ${name} ${took}  ${says}`;
+  return `caught ${name} ${took}  ${placeOf(by)}\n       ${" ".repeat(width)}          ${says}`;
+}
+
+function placeOf({ file, test }: Check): string {
+  return `${file}: ${test}`;
+}
+
+if (import.meta.main) Deno.exit(await runMutants(Deno.args));
