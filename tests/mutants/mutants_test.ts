@@ -1,5 +1,6 @@
 /** The machinery of the mutants, and that each of them still fits the source. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { hasTest } from "../catalogue/test_names.ts";
 import { MUTANTS } from "./list.ts";
 import { type Mutant, mutated, testsOf } from "./mutant.ts";
 import { verdictOf } from "./verdict.ts";
@@ -9,11 +10,14 @@ const ROOT = new URL("../../", import.meta.url);
 /** Issue 5 asks for so many. */
 const MUTANTS_MIN = 30;
 
-Deno.test("mutants: each patch applies to exactly one place, and changes it", () => {
+Deno.test("mutants: each patch applies to exactly one place, and the tests that are to catch it exist", () => {
   for (const mutant of MUTANTS) {
     const text = Deno.readTextFileSync(new URL(mutant.file, ROOT));
     assert(mutated(text, mutant) !== text, mutant.name);
     assert(mutant.caughtBy.length > 0, mutant.name);
+    for (const { file, test } of mutant.caughtBy) {
+      assert(hasTest(Deno.readTextFileSync(new URL(file, ROOT)), test), `${file}: "${test}"`);
+    }
   }
   const names = new Set(MUTANTS.map(({ name }) => name));
   assertEquals(names.size, MUTANTS.length, "two mutants share a name");

@@ -7,6 +7,7 @@ import { type Mutant, testsOf } from "./mutant.ts";
 
 const MARK = "tests/storage/mark_test.ts";
 const CODEC = "tests/storage/codec_test.ts";
+const CATALOGUE_DURABILITY = "tests/catalogue/durability_test.ts";
 
 export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
@@ -238,5 +239,39 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     find: "if (log.seq === 0) return null;",
     replace: "return null;",
     caughtBy: testsOf(MARK, "open() notices that the mark is gone"),
+  },
+  {
+    name: "snapshot-says-an-entry-less-than-it-holds",
+    breaks: "the applied index is saved with the state that it speaks of (bug 4)",
+    file: "actors/snapshot_taking.ts",
+    find: "snapshotMeta(core, store.index as LogIndex, capture.timeMs)",
+    replace: "snapshotMeta(core, store.index - 1 as LogIndex, capture.timeMs)",
+    caughtBy: testsOf(
+      CATALOGUE_DURABILITY,
+      "catalogue 4: state and applied index come back as one when a commit fails after-landing",
+    ),
+  },
+  {
+    name: "read-error-swallowed",
+    breaks: "what cannot be read is not taken for absent (bug 10)",
+    file: "storage/kv_session.ts",
+    find: "const head = cut < 0 ? null : await this.#readHead(cut, kept);",
+    replace: "const head = cut < 0 ? null : await this.#readHead(cut, kept).catch(() => null);",
+    caughtBy: testsOf(
+      CATALOGUE_DURABILITY,
+      "catalogue 10: a read error while a block is cut fails the commit, and leaves no entry without its predecessor",
+    ),
+  },
+  {
+    name: "answer-of-another-session",
+    breaks: "a write is answered by its own session's entry, not by one of its number (bug 16)",
+    file: "actors/proposals.ts",
+    find:
+      "applied(session: number, sequence: number, result: ApplyResult): void {\n    if (session !== this.#session) return;",
+    replace: "applied(session: number, sequence: number, result: ApplyResult): void {",
+    caughtBy: testsOf(
+      "tests/catalogue/clients_test.ts",
+      "catalogue 16: a write whose place in the log another leader's entry takes is answered for its own place, once",
+    ),
   },
 ];

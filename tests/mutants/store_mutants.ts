@@ -189,4 +189,15 @@ export const STORE_MUTANTS: readonly Mutant[] = [
     replace: "if (index <= this.#index) {",
     caughtBy: testsOf(STORE, "apply() takes entries one after the other and nothing else"),
   },
+  {
+    name: "check-of-another-version-holds",
+    breaks: "a check holds for the very version that it names (bug 24: fencing tokens)",
+    file: "kv/atomic.ts",
+    find: ": stored.index === versionstamp.index && stored.order === versionstamp.order;",
+    replace: ": true;",
+    caughtBy: testsOf(
+      "tests/catalogue/clients_test.ts",
+      "catalogue 24: who took a lock before somebody else's writes nothing any more, however late it comes",
+    ),
+  },
 ];
