@@ -72,33 +72,31 @@ Deno.test("verdictOf() takes only a broken promise for a catch", () => {
 });
 
 Deno.test("Workshop tells who is caught from who is not, and leaves the source whole", async () => {
-  const workshop = Workshop.open(ROOT, `${Deno.makeTempDirSync()}/tree`);
+  const directory = Deno.makeTempDirSync();
+  try {
+    await testWorkshop(Workshop.open(ROOT, `${directory}/tree`));
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
+async function testWorkshop(workshop: Workshop): Promise<void> {
   const caught = (mutant: Mutant) => workshop.try(mutant).then(({ by }) => by !== null);
   const figure8 = MUTANTS.find(({ name }) => name === "figure-8")!;
-  const { file, caughtBy } = figure8;
   assert(await caught(figure8));
+  assert(await caught(MUTANTS.find(({ name }) => name === "session-dedup-dropped")!));
   const equivalent = {
     find: "index < core.termStartIndex) return false;",
     replace: "core.termStartIndex > index) return false;",
   };
-  assert(
-    !await caught({ ...figure8, ...equivalent }),
-    "one that changes nothing passes for caught",
-  );
-  assert(
-    !await caught({ ...figure8, replace: "return nowhere();" }),
-    "a stumble passes for caught",
-  );
-  assert(!await caught({ ...figure8, replace: "}" }), "what does not load passes for caught");
+  assert(!await caught({ ...figure8, ...equivalent }), "one that changes nothing");
+  assert(!await caught({ ...figure8, replace: "return nowhere();" }), "one that stumbles");
+  assert(!await caught({ ...figure8, replace: "}" }), "one that does not load");
   const elsewhere = testsOf(
     "tests/raft/parts_test.ts",
     "Inflight frees in order and says when it is full",
   );
-  assert(!await caught({ ...figure8, caughtBy: elsewhere }), "a test that looks elsewhere");
-  const [check] = caughtBy;
-  assertEquals(
-    (await workshop.run(check.file, [check.test])).type,
-    "passed",
-    `${file} is not whole`,
-  );
-});
+  assert(!await caught({ ...figure8, caughtBy: elsewhere }), "one that its test cannot see");
+  const { file, test } = figure8.caughtBy[0];
+  assertEquals((await workshop.run(file, [test])).type, "passed", "the source is not whole again");
+}

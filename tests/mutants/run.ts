@@ -2,7 +2,8 @@
  * Tries every mutant against its checks: `caught NAME …` a line each, and `N/N caught` in the end. Exits
  * with 1 unless all are.
  *
- * First the checks run on the source as it is: a test that fails there would catch anything.
+ * First the checks run on the source as it is: a test that fails there would catch anything. With `--by`
+ * all tests of some files take the place of each mutant's own, which shows what these alone are worth.
  *
  * @module
  */
@@ -14,11 +15,11 @@ import { type Fate, Workshop } from "./workshop.ts";
 /** Workshops that run side by side unless `--jobs` says otherwise. */
 const JOBS_DEFAULT = 2;
 const JOBS_MAX = 16;
-const USAGE = "mutants [--only NAME[,NAME…]] [--jobs N] [--list]";
+const USAGE = "mutants [--only NAME[,NAME…]] [--by FILE[,FILE…]] [--jobs N] [--list]";
 
 /** Tries the mutants that the arguments name; the exit code. */
 export async function runMutants(args: readonly string[]): Promise<number> {
-  const options = parseArgs([...args], { string: ["only", "jobs"], boolean: ["list"] });
+  const options = parseArgs([...args], { string: ["only", "by", "jobs"], boolean: ["list"] });
   const jobs = Number(options.jobs ?? JOBS_DEFAULT);
   const names = options.only === undefined ? null : options.only.split(",");
   const unknown = names?.find((name) => !MUTANTS.some((mutant) => mutant.name === name));
@@ -39,21 +40,25 @@ export async function runMutants(args: readonly string[]): Promise<number> {
     const workshops = Array.from({ length: Math.min(jobs, mutants.length) }, (_, at) => {
       return Workshop.open(source, `${scratch}/${at + 1}`);
     });
-    return await tryAll(workshops, mutants);
+    return await tryAll(workshops, mutants, options.by?.split(",") ?? []);
   } finally {
     Deno.removeSync(scratch, { recursive: true });
   }
 }
 
-async function tryAll(workshops: readonly Workshop[], mutants: readonly Mutant[]): Promise<number> {
+async function tryAll(
+  workshops: readonly Workshop[],
+  mutants: readonly Mutant[],
+  files: readonly string[],
+): Promise<number> {
   const startMs = performance.now();
-  const wrong = await failuresWithoutMutants(workshops, mutants);
+  const wrong = await failuresWithoutMutants(workshops, testsByFile(mutants, files));
   for (const why of wrong) console.error(`unusable: ${why}`);
   if (wrong.length > 0) return 1;
   const width = Math.max(...mutants.map(({ name }) => name.length));
   const fates: Fate[] = [];
   await share(workshops, mutants, async (workshop, mutant) => {
-    const fate = await workshop.try(mutant);
+    const fate = await workshop.try(mutant, files);
     fates.push(fate);
     console.log(lineOf(fate, width));
   });
@@ -66,10 +71,10 @@ async function tryAll(workshops: readonly Workshop[], mutants: readonly Mutant[]
 /** Runs what is to catch the mutants on the source as it is; what fails or is missing there. */
 async function failuresWithoutMutants(
   workshops: readonly Workshop[],
-  mutants: readonly Mutant[],
+  tests: ReadonlyMap<string, ReadonlySet<string>>,
 ): Promise<string[]> {
   const wrong: string[] = [];
-  await share(workshops, [...byFile(mutants)], async (workshop, [file, tests]) => {
+  await share(workshops, [...tests], async (workshop, [file, tests]) => {
     const verdict = await workshop.run(file, [...tests]);
     if (verdict.type === "caught") {
       wrong.push(`${file}: "${verdict.test}" fails without any mutant`);
@@ -78,12 +83,17 @@ async function failuresWithoutMutants(
   return wrong;
 }
 
-function byFile(mutants: readonly Mutant[]): Map<string, Set<string>> {
-  const files = new Map<string, Set<string>>();
+/** What is to be run: the names of tests by their files; no names are all of them. */
+function testsByFile(
+  mutants: readonly Mutant[],
+  files: readonly string[],
+): Map<string, Set<string>> {
+  if (files.length > 0) return new Map(files.map((file) => [file, new Set()]));
+  const tests = new Map<string, Set<string>>();
   for (const { file, test } of mutants.flatMap(({ caughtBy }) => caughtBy)) {
-    files.set(file, (files.get(file) ?? new Set()).add(test));
+    tests.set(file, (tests.get(file) ?? new Set()).add(test));
   }
-  return files;
+  return tests;
 }
 
 /** Has each workshop take one item after the other, until there are none left. */

@@ -38,29 +38,37 @@ export class Workshop {
     return new Workshop(root);
   }
 
-  /** Runs the checks of a mutant until one catches it. The source is whole again afterwards. */
-  async try(mutant: Mutant): Promise<Fate> {
+  /**
+   * Runs the checks of a mutant until one catches it; in place of its own, all tests of `files` if there
+   * are any. The source is whole again afterwards.
+   */
+  async try(mutant: Mutant, files: readonly string[] = []): Promise<Fate> {
     const startMs = performance.now();
     const path = `${this.#root}/${mutant.file}`;
     const whole = Deno.readTextFileSync(path);
     Deno.writeTextFileSync(path, mutated(whole, mutant));
+    const end = (by: Check | null, says: string) => {
+      return { mutant, by, says, tookMs: performance.now() - startMs };
+    };
+    const runs = files.length > 0
+      ? files.map((file) => ({ file, tests: [] }))
+      : mutant.caughtBy.map(({ file, test }) => ({ file, tests: [test] }));
     let says = "no check noticed it";
     try {
-      for (const check of mutant.caughtBy) {
-        const verdict = await this.run(check.file, [check.test]);
+      for (const { file, tests } of runs) {
+        const verdict = await this.run(file, tests);
         if (verdict.type === "caught") {
-          const tookMs = performance.now() - startMs;
-          return { mutant, by: check, says: brief(verdict.message), tookMs };
+          return end({ file, test: verdict.test }, brief(verdict.message));
         }
         if (verdict.type === "broken") says = verdict.why;
       }
     } finally {
       Deno.writeTextFileSync(path, whole);
     }
-    return { mutant, by: null, says, tookMs: performance.now() - startMs };
+    return end(null, says);
   }
 
-  /** Runs the tests of these names in a file of the copy as it is. */
+  /** Runs the tests of these names (all, if there are none) in a file of the copy as it is. */
   async run(file: string, tests: readonly string[]): Promise<Verdict> {
     const reportPath = `${this.#root}/.scratch/report.xml`;
     removeIfThere(reportPath);
@@ -73,9 +81,17 @@ export class Workshop {
       `--allow-run=${Deno.execPath()}`,
       "--allow-env",
     ];
-    const filter = `--filter=/^(?:${tests.map(escaped).join("|")})$/`;
+    const filter = tests.length === 0 ? [] : [`--filter=/^(?:${tests.map(escaped).join("|")})$/`];
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["test", "--no-check", ...permissions, `--junit-path=${reportPath}`, filter, file],
+      args: [
+        "test",
+        "--no-check",
+        ...permissions,
+        `--junit-path=${reportPath}`,
+        "--fail-fast",
+        ...filter,
+        file,
+      ],
       cwd: this.#root,
       env: { TMPDIR: scratch, TMP: scratch, TEMP: scratch, NO_COLOR: "1" },
       stdin: "null",
