@@ -127,7 +127,7 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     breaks: "a new leader appends an entry of its own term (Raft 8)",
     file: "raft/roles.ts",
     find: "appendAsLeader(core, EntryKind.NoOp, [NO_DATA]);",
-    replace: "",
+    replace: "core.termStartIndex = core.log.lastIndex;",
     caughtBy: testsOf(
       PAPER,
       "step() as a new leader appends a no-op of its term and sends it to all at once (5.2, 8)",

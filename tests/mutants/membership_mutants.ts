@@ -51,7 +51,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     breaks: "voters change through a joint configuration (Raft 6, bug 25)",
     file: "raft/membership.ts",
     find: "return { ...configuration, voters, votersOutgoing: configuration.voters, promoting };",
-    replace: "return { ...configuration, voters, promoting };",
+    replace: "return withoutStrangers({ ...configuration, voters, promoting });",
     caughtBy: testsOf(
       MEMBERSHIP,
       "step() removes a voter through a joint configuration, each half committed (6)",

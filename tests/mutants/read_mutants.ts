@@ -108,7 +108,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
       "a lease is shorter than what voters wait, by what clocks may drift (thesis 6.4.1, bug 20)",
     file: "actors/limits_replica.ts",
     find: "export const LEASE_MS = 150;",
-    replace: "export const LEASE_MS = 400;",
+    replace: "export const LEASE_MS = 300;",
     caughtBy: testsOf(
       CONSISTENCY,
       "reads: with clocks a quarter apart, a leader that is cut off serves nothing old (bug 20)",

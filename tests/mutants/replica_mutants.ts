@@ -274,4 +274,26 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
       "catalogue 16: a write whose place in the log another leader's entry takes is answered for its own place, once",
     ),
   },
+  {
+    name: "wiped-node-taken-for-the-one-it-was",
+    breaks: "who lost its directory has forgotten what it acknowledged, and is refused (bugs 6, 7)",
+    file: "transport/acquaintances.ts",
+    find: 'if (known.incarnation !== incarnation) return "other-data";',
+    replace: "",
+    caughtBy: testsOf(
+      "tests/actors/wiped_test.ts",
+      "a wiped node that was never restarted before is refused by who met it, and makes no quorum",
+    ),
+  },
+  {
+    name: "peers-forgotten-at-a-restart",
+    breaks: "on which data a peer runs is remembered before it is heard (bugs 6, 7)",
+    file: "transport/acquaintances.ts",
+    find: "await this.#remember(members);",
+    replace: "",
+    caughtBy: testsOf(
+      "tests/actors/wiped_test.ts",
+      "a wiped node is refused after all its peers were restarted, too, and joins anew once it was removed",
+    ),
+  },
 ];

@@ -25,7 +25,7 @@ export interface TestRun {
 const casePattern = /<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g;
 const failurePattern = /<(?:failure|error) message="([^"]*)"/;
 /** What a patch that makes no sense brings about, rather than one that breaks a promise. */
-const stumbles = /\b(?:TypeError|ReferenceError|SyntaxError)\b|\bLeaks detected\b/;
+const stumbles = /^Uncaught RangeError|\b(?:TypeError|ReferenceError|SyntaxError|Leaks detected)\b/;
 
 /** Judges a run of `tests`, which it was told to run by their names. */
 export function verdictOf({ report, exitCode }: TestRun, tests: readonly string[]): Verdict {
