@@ -7,14 +7,14 @@
  *
  * @module
  */
-import { entryBytes } from "../raft/entry_codec.ts";
 import { type Entry, type HardState, type LogIndex, logIndex, type NodeId } from "../raft/types.ts";
 import { checkBatch } from "./batch.ts";
 import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
 import { RESERVE_BYTES } from "./limits.ts";
 import { findDamage, type MarkContent, resumeDamaged } from "./mark.ts";
-import { checkPeers } from "./peers_record.ts";
 import { MemoryChunks } from "./memory_chunks.ts";
+import { bytesOf, endAt, type PendingWrite } from "./memory_disk_parts.ts";
+import { checkPeers } from "./peers_record.ts";
 import { STATE_EMPTY, type StateRecord } from "./record_codec.ts";
 import {
   checkAdvances,
@@ -26,6 +26,7 @@ import {
   type StoredSnapshot,
 } from "./snapshot_place.ts";
 import {
+  CorruptLog,
   Fenced,
   type Identity,
   type KnownPeer,
@@ -56,6 +57,8 @@ export class MemoryDisk {
   beforeCommit: (() => Promise<void>) | null = null;
   /** Awaited by the writing of each chunk of a snapshot before it lands; null for no delay. */
   beforeChunk: (() => Promise<void>) | null = null;
+  /** Called when the log's file has changed, acknowledged or not; for who watches. */
+  onLanded: (() => void) | null = null;
   readonly #incarnation: number;
   readonly #chunks = new MemoryChunks();
   #owner: Identity | null = null;
@@ -71,6 +74,8 @@ export class MemoryDisk {
   #undo: (() => void)[] = [];
   #failure: { readonly point: FailurePoint; readonly error: Error } | null = null;
   #chunkFailure: { readonly point: FailurePoint; readonly error: Error } | null = null;
+  #pending: PendingWrite | null = null;
+  #isLogCorrupt = false;
   #capacityBytes = Infinity;
   #reserveHeld = true;
   #peers: ReadonlyMap<NodeId, KnownPeer> = new Map();
@@ -98,6 +103,31 @@ export class MemoryDisk {
   /** The hard state as it is on the disk. */
   get hardState(): HardState {
     return this.#state.hardState;
+  }
+
+  /** The position of the current snapshot; 0 without one. */
+  get snapshotIndex(): number {
+    return this.#current?.info.meta.index ?? 0;
+  }
+
+  /** Whether a write of the log's file is on its way. */
+  get hasPending(): boolean {
+    return this.#pending !== null;
+  }
+
+  /** Whether the log does not read back any more. */
+  get isLogCorrupt(): boolean {
+    return this.#isLogCorrupt;
+  }
+
+  /** How many commits `loseCommits` can take back. */
+  get losableCommits(): number {
+    return this.#undo.length;
+  }
+
+  /** Whether the last opening found less than was acknowledged, and it was not declared mended since. */
+  get isDamaged(): boolean {
+    return this.#quarantine !== null || this.#mark?.damaged === true;
   }
 
   /** Bytes of entries, chunks and the reserve. */
@@ -156,6 +186,23 @@ export class MemoryDisk {
     for (let i = 0; i < count; i++) this.#undo.pop()!();
   }
 
+  /**
+   * Ends whoever uses the disk, as a power failure does: the write of the log that is on its way is lost,
+   * or (`landed`) is on the disk and was never acknowledged. What comes later meets the fence.
+   */
+  crash(landed: boolean): void {
+    const pending = this.#pending;
+    this.#pending = null;
+    this.#boot++;
+    if (!landed || pending === null || this.#freeBytes < COMMIT_BYTES + pending.bytes) return;
+    this.#land(pending);
+  }
+
+  /** Flips a bit in the log: from now on it does not read back. */
+  corruptLog(): void {
+    this.#isLogCorrupt = true;
+  }
+
   /** For the store: takes the fence. */
   boot(identity: Identity): Recovery & { readonly snapshots: FoundSnapshots } {
     const owner = this.#owner ?? identity;
@@ -165,6 +212,7 @@ export class MemoryDisk {
           `to node ${owner.nodeId} of cluster ${owner.clusterId}`,
       );
     }
+    if (this.#isLogCorrupt) throw new CorruptLog("Cannot read log: a checksum is wrong");
     if (this.#reserveHeld && this.#freeBytes < COMMIT_BYTES) this.#reserveHeld = false;
     this.#claim(COMMIT_BYTES);
     this.restoreReserve();
@@ -191,7 +239,7 @@ export class MemoryDisk {
 
   /** For the store: one commit under the fence of `boot`. */
   commit(boot: number, batch: LogBatch): Promise<void> {
-    return this.#write(boot, bytesOf(batch.entries), () => this.#land(batch));
+    return this.#write(boot, bytesOf(batch.entries), () => this.#append(batch));
   }
 
   /** For the store: the switch to a snapshot. */
@@ -291,12 +339,21 @@ export class MemoryDisk {
     land: () => () => void,
     damaged: boolean | null = null,
   ): Promise<void> {
+    const pending = { bytes, land };
+    this.#pending = pending;
     if (this.beforeCommit !== null) await this.beforeCommit();
     this.#checkFence(boot);
+    this.#pending = null;
     const failure = this.#failure;
     this.#failure = null;
     if (failure?.point === "before-landing") throw failure.error;
     this.#claim(COMMIT_BYTES + bytes);
+    this.#land(pending);
+    if (failure?.point === "after-landing") throw failure.error;
+    this.#acknowledge(damaged ?? this.#mark?.damaged ?? false);
+  }
+
+  #land({ land }: PendingWrite): void {
     const before = [this.#state, this.#current, this.#quarantine, this.#entryBytes] as const;
     const putBack = land();
     this.#undo.push(() => {
@@ -304,11 +361,10 @@ export class MemoryDisk {
       [this.#state, this.#current, this.#quarantine, this.#entryBytes] = before;
     });
     if (this.#undo.length > LOSABLE_COMMITS_MAX) this.#undo.shift();
-    if (failure?.point === "after-landing") throw failure.error;
-    this.#acknowledge(damaged ?? this.#mark?.damaged ?? false);
+    this.onLanded?.();
   }
 
-  #land(batch: LogBatch): () => void {
+  #append(batch: LogBatch): () => void {
     const { base, end, hardState } = this.#state;
     const kept = checkBatch(batch, base.lastIndex, end.lastIndex);
     const forgotten = this.#entries.splice(kept - base.lastIndex);
@@ -374,14 +430,4 @@ export class MemoryDisk {
     const identity = { ...this.#owner!, incarnation: this.#incarnation };
     this.#mark = { identity, boot: this.#boot, damaged, state: this.#state };
   }
-}
-
-function endAt(entry: Entry): LogEnd {
-  return { lastIndex: entry.index, lastTerm: entry.term, chain: LOG_EMPTY.chain };
-}
-
-function bytesOf(entries: readonly Entry[]): number {
-  let bytes = 0;
-  for (const entry of entries) bytes += entryBytes(entry);
-  return bytes;
 }
