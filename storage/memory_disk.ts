@@ -7,7 +7,14 @@
  *
  * @module
  */
-import { type Entry, type HardState, type LogIndex, logIndex, type NodeId } from "../raft/types.ts";
+import {
+  type Entry,
+  type HardState,
+  type LogIndex,
+  logIndex,
+  type NodeId,
+  type SnapshotInfo,
+} from "../raft/types.ts";
 import { checkBatch } from "./batch.ts";
 import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
 import { RESERVE_BYTES } from "./limits.ts";
@@ -105,9 +112,8 @@ export class MemoryDisk {
     return this.#state.hardState;
   }
 
-  /** The position of the current snapshot; 0 without one. */
-  get snapshotIndex(): number {
-    return this.#current?.info.meta.index ?? 0;
+  get snapshot(): SnapshotInfo | null {
+    return this.#current?.info ?? null;
   }
 
   /** Whether a write of the log's file is on its way. */
@@ -165,6 +171,13 @@ export class MemoryDisk {
    */
   fill(freeBytes = 0): void {
     this.#capacityBytes = this.usedBytes + freeBytes;
+  }
+
+  /** Takes back all failures that were ordered and did not strike yet, and a lack of room. */
+  heal(): void {
+    this.#failure = null;
+    this.#chunkFailure = null;
+    this.enlarge();
   }
 
   /** Makes the disk as large as ever. The reserve stays as it is until a store restores it. */

@@ -270,7 +270,7 @@ export class Faults {
     } else if (fault.of === "log") {
       disk.corruptLog();
       machine.isOutcast = true;
-    } else if (disk.snapshotIndex > 0) {
+    } else if ((disk.snapshot?.meta.index ?? 0) > 0) {
       disk.corruptChunk(0);
       machine.isSuspect = true;
     }

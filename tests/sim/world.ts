@@ -221,7 +221,6 @@ export class World {
     return {
       opened: (life) => {
         if (!isAlive()) return;
-        machine.isSuspect &&= machine.disk.isDamaged;
         this.watch.opened(machine, life);
       },
       stepped: (life, effects) => {
@@ -251,6 +250,7 @@ export class World {
   #transport(machine: Machine, life: TransportLife): Transport {
     const inner = this.network.transport(machine.id, life);
     return {
+      self: machine.id,
       start: (handler) =>
         inner.start((from, group, message) => {
           this.trace.note(2, machine.at, messageNumber(message), () =>

@@ -36,7 +36,7 @@ export class DurableOnQuorum implements Invariant {
   #isDurable(id: NodeId, { index, term }: Entry): boolean {
     const disk = this.#machines.find((machine) => machine.id === id)?.disk;
     if (disk === undefined) return false;
-    if (index <= disk.snapshotIndex) return true;
+    if (index <= (disk.snapshot?.meta.index ?? 0)) return true;
     return disk.entries[index - disk.baseIndex - 1]?.term === term;
   }
 }
