@@ -136,6 +136,9 @@ function disagreement(world: World): string | null {
     const machine = world.machine(id);
     if (machine.isDead || machine.isOutcast) continue;
     const { life } = machine;
+    if (machine.process?.node.service.notReady() !== null) {
+      return `${id} is not ready (${machine.process?.node.service.notReady()}): ${states(world)}`;
+    }
     const isEqual = life !== null && life.core.leader === leader.id &&
       life.store.index === commitIndex && life.core.log.lastIndex === commitIndex &&
       life.store.hash().hash === hash;
@@ -156,8 +159,9 @@ function states(world: World): string {
 /** A write and a read of everything, through any node: they belong to the history as well. */
 async function lastWords(world: World, clients: Clients, pass: Pass): Promise<boolean> {
   const invokedAt = world.env.now();
-  const machine = world.running.find(({ life }) => life?.core.role !== "leader" && life?.core.leader !== null) ??
-    world.leader!;
+  const leader = world.leader!;
+  const others = members(leader.life!.core.configuration).map((id) => world.machine(id));
+  const machine = others.find((each) => each !== leader && each.isRunning) ?? leader;
   const { service } = machine.process!.node;
   const data = new TextEncoder().encode("end");
   const value = { encoding: ValueEncoding.Bytes, data };

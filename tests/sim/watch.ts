@@ -78,6 +78,8 @@ export class Watch {
   }
 
   opened(machine: Machine, life: ReplicaLife): void {
+    // A replica that starts anew in its process has lost what its disk has not, as in a crash.
+    if (machine.life !== null) this.#each("crashed", (it) => it.crashed!(machine));
     machine.life = life;
     this.#touched.add(machine);
     this.#leading.delete(machine.id);

@@ -315,7 +315,8 @@ export class World {
   /** Of what a replica may fail with, all was put into its disk. */
   #fault(machine: Machine, error: unknown): void {
     const name = (error as Error).name;
-    const isInjected = `${(error as Error).message}`.includes("Injected");
+    // What comes after a failure meets a log that has to be opened anew.
+    const isInjected = /Injected|an earlier commit failed/.test(`${(error as Error).message}`);
     const isExpected = ["StorageFull", "CorruptLog", "Fenced", "Quarantined"].includes(name);
     if (isInjected || isExpected) {
       if (isInjected) this.marks["commit-failed"]++;
