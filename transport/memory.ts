@@ -14,7 +14,11 @@ import { Counters, safeEvents } from "./counters.ts";
 import type { EventCallback, RefusalReason } from "./events.ts";
 import { drawDelayMs, type Link, type MemoryEnv, PERFECT, processEnv } from "./memory_links.ts";
 import { FRAME_BYTES_MAX, TRANSPORT_LIMITS, type TransportLimits } from "./limits.ts";
-import type { MemoryNetwork, MemoryNetworkOptions, MemoryTransportOptions } from "./memory_types.ts";
+import type {
+  MemoryNetwork,
+  MemoryNetworkOptions,
+  MemoryTransportOptions,
+} from "./memory_types.ts";
 import type { Peer, PeerHandler, PeerStats, Transport } from "./types.ts";
 
 export type { Link, MemoryEnv } from "./memory_links.ts";

@@ -9,7 +9,14 @@
 import type { Operation } from "./linearizable.ts";
 import type { Machine } from "./machine.ts";
 import type { Mark } from "./marks.ts";
-import { drawRead, drawWrite, historyEntry, type Request, stampText, wireWrite } from "./requests.ts";
+import {
+  drawRead,
+  drawWrite,
+  historyEntry,
+  type Request,
+  stampText,
+  wireWrite,
+} from "./requests.ts";
 import { Dice } from "./random.ts";
 import type { World } from "./world.ts";
 import type { Consistency, ServedRead, WriteResult } from "../../actors/service.ts";
@@ -127,9 +134,19 @@ class Client {
     const base = { client: this.#name, invokedAt: this.#clients.nowMs() };
     if (this.#dice.happens(40)) {
       const read = drawRead(this.#dice, this.#world.schedule.keys, this.#seenIndex);
-      return { ...base, type: "read", ...read, asked: this.#world.watch.reads.asked(read.consistency) };
+      return {
+        ...base,
+        type: "read",
+        ...read,
+        asked: this.#world.watch.reads.asked(read.consistency),
+      };
     }
-    const write = drawWrite(this.#dice, this.#world.schedule.keys, `${this.#name}.${number}`, this.#seen);
+    const write = drawWrite(
+      this.#dice,
+      this.#world.schedule.keys,
+      `${this.#name}.${number}`,
+      this.#seen,
+    );
     return { ...base, type: "write", ...write };
   }
 
@@ -143,8 +160,12 @@ class Client {
     if (process === null) return this.#failed(request);
     const call = { request, machine, process, term: machine.life?.core.term ?? 0 };
     this.#call = call;
-    this.#world.trace.note(5, machine.at, this.#requests, () =>
-      `${this.#name} asks ${machine.id}: ${describe(request)}`);
+    this.#world.trace.note(
+      5,
+      machine.at,
+      this.#requests,
+      () => `${this.#name} asks ${machine.id}: ${describe(request)}`,
+    );
     const { service } = process.node;
     if (request.type === "read") {
       const query = { type: "get", keys: request.encoded } as const;
@@ -242,7 +263,9 @@ class Client {
   }
 
   #record(request: Request, outcome: OutcomeOf): void {
-    this.#world.trace.tell(`${this.#name} ${describe(request)} comes to ${JSON.stringify(outcome)}`);
+    this.#world.trace.tell(
+      `${this.#name} ${describe(request)} comes to ${JSON.stringify(outcome)}`,
+    );
     const isJudged = request.type === "write" ||
       this.#world.watch.reads.isLinearizable(request.consistency);
     if (!isJudged || !request.isRecorded) return;

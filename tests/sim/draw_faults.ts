@@ -36,7 +36,12 @@ export function drawFault(dice: Dice, of: FaultClass, world: World): Fault {
       return { atMs, type: "crash", node, landed, ms };
     case "aimed":
       if (dice.happens(25)) {
-        return { atMs, type: "aim-cut", moment: dice.pick(["joint", "election", "transfer"]), ms: shortMs };
+        return {
+          atMs,
+          type: "aim-cut",
+          moment: dice.pick(["joint", "election", "transfer"]),
+          ms: shortMs,
+        };
       }
       return { atMs, type: "aim", moment: dice.pick<Moment>(MOMENTS), landed, ms };
     case "partitions":
@@ -52,9 +57,21 @@ export function drawFault(dice: Dice, of: FaultClass, world: World): Fault {
     case "slow-disk":
       return { atMs, type: "slow-disk", node, commitMs: dice.between(20, 400), ms: shortMs };
     case "full-disk":
-      return { atMs, type: "disk-full", node, freeBytes: dice.pick([0, 5_000, 20_000]), ms: shortMs };
+      return {
+        atMs,
+        type: "disk-full",
+        node,
+        freeBytes: dice.pick([0, 5_000, 20_000]),
+        ms: shortMs,
+      };
     case "disk-errors":
-      return { atMs, type: "disk-error", node, of: dice.pick(["commit", "commit", "chunk"]), landed };
+      return {
+        atMs,
+        type: "disk-error",
+        node,
+        of: dice.pick(["commit", "commit", "chunk"]),
+        landed,
+      };
     case "damage":
       return drawDamage(dice, atMs, node, dice.pick([5, 100, 500]));
     case "membership":
@@ -72,7 +89,9 @@ export function drawFault(dice: Dice, of: FaultClass, world: World): Fault {
 function drawPartition(dice: Dice, atMs: number, ms: number, count: number): Fault {
   const all = Array.from({ length: count }, (_, n) => n);
   const shape = dice.pick(SHAPES);
-  const nodes = shape === "ring" ? dice.some(all, count) : dice.some(all, dice.between(1, Math.max(1, count - 1)));
+  const nodes = shape === "ring"
+    ? dice.some(all, count)
+    : dice.some(all, dice.between(1, Math.max(1, count - 1)));
   return { atMs, type: "partition", shape, nodes, ms };
 }
 
@@ -93,7 +112,9 @@ function drawClock(dice: Dice, atMs: number, node: number): Fault {
 function drawDamage(dice: Dice, atMs: number, node: number, ms: number): Fault {
   const draw = dice.below(10);
   if (draw < 5) return { atMs, type: "lose-tail", node, commits: dice.between(1, 12), ms };
-  if (draw < 8) return { atMs, type: "flip", node, of: dice.pick(["log", "snapshot", "snapshot"]), ms };
+  if (draw < 8) {
+    return { atMs, type: "flip", node, of: dice.pick(["log", "snapshot", "snapshot"]), ms };
+  }
   return { atMs, type: "wipe", node, ms };
 }
 
@@ -102,7 +123,9 @@ function drawChange(dice: Dice, atMs: number, { nodes, spares }: World): Fault {
   const at = dice.below(nodes);
   const spare = nodes + dice.below(Math.max(1, spares));
   const draw = dice.below(10);
-  if (draw < 5) return { atMs, type: "add", at, node: dice.happens(70) ? spare : any, voter: dice.happens(80) };
+  if (draw < 5) {
+    return { atMs, type: "add", at, node: dice.happens(70) ? spare : any, voter: dice.happens(80) };
+  }
   if (draw < 7) return { atMs, type: "replace", at, node: dice.below(nodes), by: spare };
   return { atMs, type: "remove", at, node: any };
 }

@@ -220,7 +220,10 @@ export class Faults {
     const reach = Math.floor(ring.length / 4) + (ring.length > 3 ? 0 : 1);
     for (const [i, a] of ring.entries()) {
       for (const [j, b] of ring.entries()) {
-        const apart = Math.min((i - j + ring.length) % ring.length, (j - i + ring.length) % ring.length);
+        const apart = Math.min(
+          (i - j + ring.length) % ring.length,
+          (j - i + ring.length) % ring.length,
+        );
         if (apart > Math.max(1, reach)) this.#world.cut(a, b);
       }
     }

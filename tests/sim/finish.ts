@@ -21,7 +21,11 @@ const LIVENESS_MS = 90_000;
 const STEP_MS = 20;
 /** Answers that are on their way come within so long, or not any more. */
 const CALLS_MS = 100;
+/** How often a fresh write or read is tried. */
+const ATTEMPTS_MAX = 4;
 const FINISH_SALT = 0xe0d;
+
+type Service = NonNullable<Machine["process"]>["node"]["service"];
 
 /** Lets `ms` pass; false once something is broken. */
 export type Pass = (ms: number) => Promise<boolean>;
@@ -55,7 +59,10 @@ export async function finish(
   if (!await agreed(world, pass, "after a fresh write")) return;
   const { commitIndex } = world.leader!.life!;
   if (commitIndex < committed) {
-    world.watch.broken("nothing-lost", `committed was ${committed}, in the end it is ${commitIndex}`);
+    world.watch.broken(
+      "nothing-lost",
+      `committed was ${committed}, in the end it is ${commitIndex}`,
+    );
   }
 }
 
@@ -86,10 +93,16 @@ function chooseSurvivors(world: World): Machine[] | null {
   return chosen;
 }
 
-function isQuorate(world: World, configuration: Configuration, chosen: readonly Machine[]): boolean {
+function isQuorate(
+  world: World,
+  configuration: Configuration,
+  chosen: readonly Machine[],
+): boolean {
   const { voters, votersOutgoing } = configuration;
   for (const half of votersOutgoing.length === 0 ? [voters] : [voters, votersOutgoing]) {
-    const sound = chosen.filter((machine) => half.includes(machine.id) && !world.isUnsound(machine));
+    const sound = chosen.filter((machine) =>
+      half.includes(machine.id) && !world.isUnsound(machine)
+    );
     if (sound.length <= half.length / 2) return false;
   }
   return true;
@@ -107,7 +120,9 @@ function relevantConfigurations(world: World): Configuration[] {
   }
   for (const { disk } of world.machines) {
     for (const { index, kind, data } of disk.entries) {
-      if (index > commitIndex && kind === EntryKind.Configuration) found.push(decodeConfiguration(data));
+      if (index > commitIndex && kind === EntryKind.Configuration) {
+        found.push(decodeConfiguration(data));
+      }
     }
   }
   return found;
@@ -152,25 +167,28 @@ function states(world: World): string {
     if (life === null) return `${id} ${isDead ? "dead" : isFree ? "free" : "down"}`;
     const { core, store } = life;
     return `${id} ${core.role} of ${core.term}, last ${core.log.lastIndex}, commit ${core.commitIndex}, ` +
-      `applied ${store.index}${core.damaged ? ", damaged" : ""}, voters ${core.configuration.voters}`;
+      `applied ${store.index}${
+        core.damaged ? ", damaged" : ""
+      }, voters ${core.configuration.voters}`;
   }).join("; ");
 }
 
-/** A write and a read of everything, through any node: they belong to the history as well. */
+/** A fresh write and a fresh read of everything: they belong to the history as well. */
 async function lastWords(world: World, clients: Clients, pass: Pass): Promise<boolean> {
-  const invokedAt = world.env.now();
-  const leader = world.leader!;
-  const others = members(leader.life!.core.configuration).map((id) => world.machine(id));
-  const machine = others.find((each) => each !== leader && each.isRunning) ?? leader;
-  const { service } = machine.process!.node;
+  const written = await lastWrite(world, clients, pass);
+  return written && await lastRead(world, clients, pass);
+}
+
+async function lastWrite(world: World, clients: Clients, pass: Pass): Promise<boolean> {
   const data = new TextEncoder().encode("end");
   const value = { encoding: ValueEncoding.Bytes, data };
   const set = { type: "set", key: keyOf("k0"), value, expiry: { type: "never" } } as const;
-  const write: AtomicWrite = { checks: [], mutations: [set], idempotencyKey: null };
-  const written = await settled(service.write(write), pass);
-  if (written === null) return false;
-  if (written.value?.status !== "applied") {
-    world.watch.broken("liveness", `a fresh write fails at ${machine.id}: ${written.error}`);
+  const write: AtomicWrite = { checks: [], mutations: [set], idempotencyKey: "end" };
+  const invokedAt = world.env.now();
+  const result = await eventually(world, pass, "write", (service) => service.write(write));
+  if (result === null) return false;
+  if (result.status !== "applied") {
+    world.watch.broken("liveness", `a fresh write comes to ${result.status}`);
     return false;
   }
   clients.record({
@@ -181,33 +199,54 @@ async function lastWords(world: World, clients: Clients, pass: Pass): Promise<bo
     checks: [],
     mutations: [{ type: "set", key: "k0", value: "end" }],
     outcome: "ok",
-    versionstamp: stampText(written.value.versionstamp),
-  });
-  const { keys } = world.schedule;
-  const names = [...namesOf("k", keys), ...namesOf("c", keys)];
-  const askedAt = world.env.now();
-  const read = await settled(service.read({ type: "get", keys: names.map(keyOf) }, LINEARIZABLE), pass);
-  if (read === null) return false;
-  if (read.value === null) {
-    world.watch.broken("liveness", `a fresh read fails at ${machine.id}: ${read.error}`);
-    return false;
-  }
-  const entries = read.value.results[0]!.map(historyEntry);
-  const completedAt = world.env.now();
-  // Key by key: read together, they would have to be judged together.
-  names.forEach((key, at) => {
-    const entry = entries[at]!;
-    clients.record({
-      client: "end",
-      invokedAt: askedAt,
-      completedAt,
-      op: "read",
-      keys: [key],
-      outcome: "ok",
-      entries: [entry],
-    });
+    versionstamp: stampText(result.versionstamp),
   });
   return true;
+}
+
+async function lastRead(world: World, clients: Clients, pass: Pass): Promise<boolean> {
+  const { keys } = world.schedule;
+  const names = [...namesOf("k", keys), ...namesOf("c", keys)];
+  const query = { type: "get", keys: names.map(keyOf) } as const;
+  const invokedAt = world.env.now();
+  const read = await eventually(
+    world,
+    pass,
+    "read",
+    (service) => service.read(query, LINEARIZABLE),
+  );
+  if (read === null) return false;
+  const completedAt = world.env.now();
+  // Key by key: read together, they would have to be judged together.
+  for (const [at, key] of names.entries()) {
+    const entries = [historyEntry(read.results[0]![at]!)];
+    const action = { op: "read", keys: [key], outcome: "ok", entries } as const;
+    clients.record({ client: "end", invokedAt, completedAt, ...action });
+  }
+  return true;
+}
+
+/** Asks a member, and if it was removed in that moment another one. Null once something is broken. */
+async function eventually<T>(
+  world: World,
+  pass: Pass,
+  what: string,
+  call: (service: Service) => Promise<T>,
+): Promise<T | null> {
+  let error: unknown = null;
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const leader = world.leader!;
+    const others = members(leader.life!.core.configuration).map((id) => world.machine(id));
+    const follower = others.find((each) => each !== leader && each.isRunning);
+    const machine = attempt % 2 === 0 ? follower ?? leader : leader;
+    const answer = await settled(call(machine.process!.node.service), pass);
+    if (answer === null) return null;
+    if (answer.error === null) return answer.value;
+    error = answer.error;
+    if (!await agreed(world, pass, `before a fresh ${what}`)) return null;
+  }
+  world.watch.broken("liveness", `a fresh ${what} fails: ${error}`);
+  return null;
 }
 
 /** What a promise comes to while time passes; null if the run ends before. */

@@ -12,7 +12,8 @@ export const MARKS = {
   "prior-term-commit": "an entry of an earlier term is committed by a later leader",
   "commit-ahead-of-own-disk": "the others' disks commit what the leader's own has not written yet",
   "election-lost": "a candidate stands in a term that another wins",
-  "vote-refused": "a vote is refused to a candidate whose log is behind, or in a term with another vote",
+  "vote-refused":
+    "a vote is refused to a candidate whose log is behind, or in a term with another vote",
   "pre-vote-refused-by-lease": "a voter that hears its leader ignores a request",
   "leader-without-quorum": "a leader steps down because it hears no quorum",
   "leader-deposed": "a leader hears of a later term",

@@ -12,7 +12,13 @@ import { decodeWrite } from "../../kv/command_decoder.ts";
 import type { Applied } from "../../kv/store.ts";
 import type { PeerMessage } from "../../raft/message.ts";
 import { isMember } from "../../raft/quorum.ts";
-import { type Configuration, type Entry, EntryKind, type NodeId, type Role } from "../../raft/types.ts";
+import {
+  type Configuration,
+  type Entry,
+  EntryKind,
+  type NodeId,
+  type Role,
+} from "../../raft/types.ts";
 
 interface Seen {
   role: Role;
@@ -53,11 +59,15 @@ export class MarksWatch implements Invariant {
     if (known !== undefined) return;
     const { core, durableIndex } = life;
     if (entry.term < core.term) this.#marks["prior-term-commit"]++;
-    if (core.role === "leader" && entry.index > durableIndex) this.#marks["commit-ahead-of-own-disk"]++;
+    if (core.role === "leader" && entry.index > durableIndex) {
+      this.#marks["commit-ahead-of-own-disk"]++;
+    }
   }
 
   leading(_machine: Machine, { core }: ReplicaLife, isNew: boolean): void {
-    if (isNew && core.configuration.votersOutgoing.length > 0) this.#marks["leader-change-in-joint"]++;
+    if (isNew && core.configuration.votersOutgoing.length > 0) {
+      this.#marks["leader-change-in-joint"]++;
+    }
   }
 
   configured({ id }: Machine, life: ReplicaLife, effect: ConfigurationEffect): void {
@@ -65,7 +75,8 @@ export class MarksWatch implements Invariant {
     if (index < (this.#configuredAt.get(id) ?? 0)) this.#marks["configuration-undone"]++;
     this.#configuredAt.set(id, index);
     if (!committed || life.core.role !== "leader") return;
-    const before = life.core.configurations.at(-2)?.configuration ?? this.#seen.get(id)?.configuration;
+    const before = life.core.configurations.at(-2)?.configuration ??
+      this.#seen.get(id)?.configuration;
     if (before === undefined) return;
     const { voters, votersOutgoing } = configuration;
     if (votersOutgoing.length > 0) {
@@ -81,8 +92,9 @@ export class MarksWatch implements Invariant {
   }
 
   sent(_machine: Machine, _to: NodeId, message: PeerMessage): void {
-    if (message.type === "vote-reply" && !message.pre && !message.granted) this.#marks["vote-refused"]++;
-    else if (message.type === "append-reply" && !message.success) this.#marks["append-refused"]++;
+    if (message.type === "vote-reply" && !message.pre && !message.granted) {
+      this.#marks["vote-refused"]++;
+    } else if (message.type === "append-reply" && !message.success) this.#marks["append-refused"]++;
   }
 
   /** A message is about to be handed to a node. */
@@ -97,18 +109,27 @@ export class MarksWatch implements Invariant {
         if (message.term < core.term && core.role === "leader") this.#marks["stale-ack"]++;
         break;
       case "vote-reply":
-        if (message.granted && !message.pre && message.term < core.term) this.#marks["stale-vote"]++;
+        if (message.granted && !message.pre && message.term < core.term) {
+          this.#marks["stale-vote"]++;
+        }
         break;
       case "vote-request": {
         const heardTicks = core.ticks - core.leaderHeardTick;
         const stands = core.role !== "leader" && core.leader !== null && !message.transfer;
-        if (stands && heardTicks < core.limits.electionTicks) this.#marks["pre-vote-refused-by-lease"]++;
+        if (stands && heardTicks < core.limits.electionTicks) {
+          this.#marks["pre-vote-refused-by-lease"]++;
+        }
         break;
       }
     }
   }
 
-  applied({ id }: Machine, _life: ReplicaLife, { index, kind, data }: Entry, applied: Applied): void {
+  applied(
+    { id }: Machine,
+    _life: ReplicaLife,
+    { index, kind, data }: Entry,
+    applied: Applied,
+  ): void {
     if (kind !== EntryKind.Command) return;
     const { result, changes } = applied;
     if (changes.some(({ value, versionstamp }) => value === null && versionstamp.order === 0)) {

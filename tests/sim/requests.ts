@@ -10,7 +10,13 @@ import type { Asked } from "./invariants/fresh_reads.ts";
 import type { Dice } from "./random.ts";
 import type { Consistency } from "../../actors/service.ts";
 import { encodeKey } from "../../kv/key_codec.ts";
-import { type AtomicWrite, type EncodedKey, type StoredEntry, ValueEncoding, type Versionstamp } from "../../kv/types.ts";
+import {
+  type AtomicWrite,
+  type EncodedKey,
+  type StoredEntry,
+  ValueEncoding,
+  type Versionstamp,
+} from "../../kv/types.ts";
 import { bytesValue, u64Of, u64Value } from "../../kv/value_codec.ts";
 import { formatVersionstamp, parseVersionstamp } from "../../kv/versionstamp.ts";
 
@@ -99,7 +105,12 @@ export function drawWrite(
     return { ...write, mutations: [set, sum, ...more] };
   }
   const expiring = { type: "set", key: "x0", value } as const;
-  return { ...write, mutations: [expiring], expireInMs: dice.between(50, 1_000), isRecorded: false };
+  return {
+    ...write,
+    mutations: [expiring],
+    expireInMs: dice.between(50, 1_000),
+    isRecorded: false,
+  };
 }
 
 /** As the service takes it. */

@@ -48,11 +48,21 @@ interface Timed {
 export type Fault =
   & Timed
   & (
-    | { readonly type: "crash"; readonly node: number; readonly landed: boolean; readonly ms: number }
+    | {
+      readonly type: "crash";
+      readonly node: number;
+      readonly landed: boolean;
+      readonly ms: number;
+    }
     /** All nodes at once. */
     | { readonly type: "blackout"; readonly landed: boolean; readonly ms: number }
     /** At the next such moment within 2 s. */
-    | { readonly type: "aim"; readonly moment: Moment; readonly landed: boolean; readonly ms: number }
+    | {
+      readonly type: "aim";
+      readonly moment: Moment;
+      readonly landed: boolean;
+      readonly ms: number;
+    }
     | { readonly type: "aim-cut"; readonly moment: Moment; readonly ms: number }
     | {
       readonly type: "partition";
@@ -85,7 +95,12 @@ export type Fault =
       readonly landed: boolean;
     }
     /** A crash after which the disk has lost its last commits. Never more than a minority of voters at a time. */
-    | { readonly type: "lose-tail"; readonly node: number; readonly commits: number; readonly ms: number }
+    | {
+      readonly type: "lose-tail";
+      readonly node: number;
+      readonly commits: number;
+      readonly ms: number;
+    }
     /** A crash after which a bit of the log or the snapshot is wrong. */
     | {
       readonly type: "flip";

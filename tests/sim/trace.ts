@@ -51,6 +51,8 @@ export class Trace {
 
   #keep(text: string): void {
     const lines = this.#lines!;
-    if (lines.length < TRACE_LINES_MAX) lines.push(`${this.#nowMs().toFixed(3).padStart(11)} ${text}`);
+    if (lines.length < TRACE_LINES_MAX) {
+      lines.push(`${this.#nowMs().toFixed(3).padStart(11)} ${text}`);
+    }
   }
 }

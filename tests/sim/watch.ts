@@ -74,7 +74,12 @@ export class Watch {
       ...["opened", "crashed", "damaged", "persisted", "committed", "leading"] as const,
       ...["configured", "sent", "applied", "landed", "settled"] as const,
     ];
-    for (const hook of hooks) this.#hooks.set(hook, invariants.filter((it) => it[hook] !== undefined));
+    for (const hook of hooks) {
+      this.#hooks.set(
+        hook,
+        invariants.filter((it) => it[hook] !== undefined),
+      );
+    }
   }
 
   opened(machine: Machine, life: ReplicaLife): void {

@@ -13,10 +13,21 @@ import { type MarkCounts, noMarks } from "./marks.ts";
 import { MarksWatch } from "./marks_watch.ts";
 import { nodeEventMark } from "./node_events.ts";
 import { ProcessEnv } from "./process_env.ts";
-import { clocksKeepLeases, type Moment, NETWORK_PERFECT, type NetworkFaults, type Schedule } from "./schedule.ts";
+import {
+  clocksKeepLeases,
+  type Moment,
+  NETWORK_PERFECT,
+  type NetworkFaults,
+  type Schedule,
+} from "./schedule.ts";
 import type { Trace } from "./trace.ts";
 import { Watch } from "./watch.ts";
-import { type NodeEvent, type NodeOptions, startNode, type TransportLife } from "../../actors/node.ts";
+import {
+  type NodeEvent,
+  type NodeOptions,
+  startNode,
+  type TransportLife,
+} from "../../actors/node.ts";
 import type { ReplicaObserver } from "../../actors/replica_types.ts";
 import type { VirtualEnv } from "../../actors/virtual_env.ts";
 import type { PeerMessage } from "../../raft/message.ts";
@@ -90,7 +101,9 @@ export class World {
 
   /** Whether what it acknowledged may be missing on it. */
   isUnsound(machine: Machine): boolean {
-    if (machine.isSuspect && machine.life !== null && !machine.disk.isDamaged) machine.isSuspect = false;
+    if (machine.isSuspect && machine.life !== null && !machine.disk.isDamaged) {
+      machine.isSuspect = false;
+    }
     return machine.isSuspect || machine.isOutcast;
   }
 
@@ -228,7 +241,9 @@ export class World {
         const wasLeader = machine.life?.core.role === "leader";
         this.watch.stepped(machine, life, effects);
         for (const effect of effects) {
-          if (effect.type === "status" && effect.role === "leader") this.onMoment(machine, "election");
+          if (effect.type === "status" && effect.role === "leader") {
+            this.onMoment(machine, "election");
+          }
           if (effect.type === "transfer-result") {
             const isMoved = effect.result.status === "moved";
             this.marks[isMoved ? "transfer-moved" : "transfer-failed"]++;

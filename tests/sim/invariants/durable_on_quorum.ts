@@ -19,7 +19,12 @@ export class DurableOnQuorum implements Invariant {
     this.#machines = machines;
   }
 
-  committed(_machine: Machine, { core }: ReplicaLife, entry: Entry, known: Entry | undefined): void {
+  committed(
+    _machine: Machine,
+    { core }: ReplicaLife,
+    entry: Entry,
+    known: Entry | undefined,
+  ): void {
     if (known !== undefined || this.#machines.some(({ wasDamaged }) => wasDamaged)) return;
     // What is committed in one step is judged by one configuration: the later of two within it may differ.
     const at = core.configurations.findLast(({ index }) => index <= core.commitIndex);

@@ -41,7 +41,10 @@ export class ExactlyOnce implements Invariant {
     }
     for (const mutation of mutations) {
       if (mutation.type !== "set" || mutation.value.encoding !== ValueEncoding.Bytes) continue;
-      this.#once(`value ${new TextDecoder().decode(mutation.value.data)} of ${mutation.key}`, index);
+      this.#once(
+        `value ${new TextDecoder().decode(mutation.value.data)} of ${mutation.key}`,
+        index,
+      );
     }
   }
 

@@ -55,7 +55,9 @@ export class FreshReads {
         return consistency.minIndex;
       case "eventual":
         if (read.stalenessMs === null) return 0;
-        return this.#ledger.commitIndexAt(this.#nowMs() - read.stalenessMs / this.#slowestRate - 1e-6);
+        return this.#ledger.commitIndexAt(
+          this.#nowMs() - read.stalenessMs / this.#slowestRate - 1e-6,
+        );
       default:
         return this.isLinearizable(consistency) ? commitIndex : 0;
     }

@@ -13,7 +13,7 @@ export class IndexOrder implements Invariant {
 
   settled({ id, disk }: Machine, { commitIndex, store }: ReplicaLife): void {
     const purged = disk.baseIndex;
-    const snapshot = (disk.snapshot?.meta.index ?? 0);
+    const snapshot = disk.snapshot?.meta.index ?? 0;
     const applied = store.index;
     if (purged <= snapshot && snapshot <= applied && applied <= commitIndex) return;
     throw new Broken(

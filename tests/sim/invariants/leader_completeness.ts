@@ -28,7 +28,12 @@ export class LeaderCompleteness implements Invariant {
     }
   }
 
-  committed(_machine: Machine, { core }: ReplicaLife, entry: Entry, known: Entry | undefined): void {
+  committed(
+    _machine: Machine,
+    { core }: ReplicaLife,
+    entry: Entry,
+    known: Entry | undefined,
+  ): void {
     if (known !== undefined) return;
     for (const { id, life } of this.#machines) {
       if (life?.core.role === "leader" && life.core.term > core.term) holds(id, life, entry);
