@@ -25,7 +25,13 @@ export interface TestRun {
 const casePattern = /<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g;
 const failurePattern = /<(?:failure|error) message="([^"]*)"/;
 /** What a patch that makes no sense brings about, rather than one that breaks a promise. */
-const stumbles = /^Uncaught RangeError|\b(?:TypeError|ReferenceError|SyntaxError|Leaks detected)\b/;
+const stumblePattern =
+  /^Uncaught RangeError|\b(?:TypeError|ReferenceError|SyntaxError|Leaks detected)\b/;
+
+/** Whether a message says that the patch itself went wrong. */
+export function isStumble(message: string): boolean {
+  return stumblePattern.test(message);
+}
 
 /** Judges a run of `tests`, which it was told to run by their names. */
 export function verdictOf({ report, exitCode }: TestRun, tests: readonly string[]): Verdict {
@@ -41,7 +47,7 @@ export function verdictOf({ report, exitCode }: TestRun, tests: readonly string[
     // That a step failed is said again by the step itself.
     if (failure === undefined || /^\d+ test steps? failed/.test(failure)) continue;
     const message = textOf(failure);
-    if (!stumbles.test(message)) return { type: "caught", test: name, message };
+    if (!isStumble(message)) return { type: "caught", test: name, message };
     stumbled = `"${name}" fails with ${brief(message)}`;
   }
   if (stumbled !== null) return { type: "broken", why: stumbled };

@@ -7,6 +7,7 @@
  * @module
  */
 import { type Check, type Mutant, mutated } from "./mutant.ts";
+import { simulate } from "./simulate.ts";
 import { brief, type Verdict, verdictOf } from "./verdict.ts";
 
 /** A run of a test takes a few seconds, that of a whole file a minute; one that takes this long hangs. */
@@ -17,12 +18,19 @@ const notCopied: ReadonlySet<string> = new Set(["bench", "coverage", "data", "no
 /** What became of one mutant. */
 export interface Fate {
   readonly mutant: Mutant;
-  /** The check that caught it; null if none did. */
+  /** What caught it; null if nothing did. */
   readonly by: Check | null;
-  /** What the check said, or what else went wrong. */
+  /** What that said, or what else went wrong. */
   readonly says: string;
   readonly tookMs: number;
 }
+
+/** What a mutant is tried by. */
+export type Trial =
+  | { readonly type: "its checks" }
+  /** All tests of some files. */
+  | { readonly type: "files"; readonly files: readonly string[] }
+  | { readonly type: "simulator"; readonly seeds: number };
 
 export class Workshop {
   readonly #root: string;
@@ -38,34 +46,38 @@ export class Workshop {
     return new Workshop(root);
   }
 
-  /**
-   * Runs the checks of a mutant until one catches it; in place of its own, all tests of `files` if there
-   * are any. The source is whole again afterwards.
-   */
-  async try(mutant: Mutant, files: readonly string[] = []): Promise<Fate> {
+  /** Tries a mutant until something catches it. The source is whole again afterwards. */
+  async try(mutant: Mutant, by: Trial = { type: "its checks" }): Promise<Fate> {
     const startMs = performance.now();
     const path = `${this.#root}/${mutant.file}`;
     const whole = Deno.readTextFileSync(path);
     Deno.writeTextFileSync(path, mutated(whole, mutant));
-    const end = (by: Check | null, says: string) => {
-      return { mutant, by, says, tookMs: performance.now() - startMs };
-    };
-    const runs = files.length > 0
-      ? files.map((file) => ({ file, tests: [] }))
-      : mutant.caughtBy.map(({ file, test }) => ({ file, tests: [test] }));
-    let says = "no check noticed it";
+    let says = "nothing noticed it";
     try {
-      for (const { file, tests } of runs) {
-        const verdict = await this.run(file, tests);
+      for (const { file, run } of this.#runsOf(mutant, by)) {
+        const verdict = await run();
         if (verdict.type === "caught") {
-          return end({ file, test: verdict.test }, brief(verdict.message));
+          const { test, message } = verdict;
+          const tookMs = performance.now() - startMs;
+          return { mutant, by: { file, test }, says: brief(message), tookMs };
         }
         if (verdict.type === "broken") says = verdict.why;
       }
     } finally {
       Deno.writeTextFileSync(path, whole);
     }
-    return end(null, says);
+    return { mutant, by: null, says, tookMs: performance.now() - startMs };
+  }
+
+  #runsOf({ caughtBy }: Mutant, by: Trial): { file: string; run: () => Promise<Verdict> }[] {
+    switch (by.type) {
+      case "its checks":
+        return caughtBy.map(({ file, test }) => ({ file, run: () => this.run(file, [test]) }));
+      case "files":
+        return by.files.map((file) => ({ file, run: () => this.run(file, []) }));
+      case "simulator":
+        return [{ file: "tests/sim", run: () => simulate(this.#root, by.seeds) }];
+    }
   }
 
   /** Runs the tests of these names (all, if there are none) in a file of the copy as it is. */

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { runMutants } from "../mutants/run.ts";
 import { parseOptions, type SimOptions, UsageError } from "./options.ts";
 import { runRange } from "./pool.ts";
 import { drawSchedule, PROFILES } from "./profiles.ts";
@@ -19,6 +20,7 @@ const CORPUS = new URL("./corpus/", import.meta.url);
 const PROGRESS_MS = 10_000;
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args[0] === "--mutants") return await runMutants(args.slice(1));
   const options = parseOptions(args, navigator.hardwareConcurrency);
   if (microtaskCheckpoint() === null) {
     console.log("Without --v8-flags=--allow-natives-syntax this takes several times as long.");

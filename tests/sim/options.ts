@@ -20,6 +20,7 @@ Each seed runs twice, and both runs must be the same, event for event.
   --schedule FILE  run a schedule that was kept as JSON
   --once           run each seed once
   --no-shrink      do not make a failing schedule smaller
+  --mutants        in place of all that: deliberate bugs, each of which must be caught (tests/mutants/run.ts)
 `;
 
 export interface SimOptions {
