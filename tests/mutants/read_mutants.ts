@@ -167,4 +167,26 @@ export const READ_MUTANTS: readonly Mutant[] = [
       "step() steps down as leader when it has heard no quorum for an election timeout (thesis 6.2)",
     ),
   },
+  {
+    name: "lease-without-end",
+    breaks: "a lease is over in time, whatever the leader still believes (thesis 6.4.1, bug 20)",
+    file: "actors/lease.ts",
+    find: "return timeMs !== null && nowMs - timeMs < LEASE_MS;",
+    replace: "return timeMs !== null;",
+    caughtBy: testsOf(
+      CONSISTENCY,
+      "reads: a lease ends in time, whatever the leader still believes",
+    ),
+  },
+  {
+    name: "clock-jump-not-watched",
+    breaks: "after a clock jump a leader does without leases for a while (bug 20)",
+    file: "actors/lease.ts",
+    find: "const trusted = nowMs - state.ticks.jumpedMs >= LEASE_MS;",
+    replace: "const trusted = true;",
+    caughtBy: testsOf(
+      CONSISTENCY,
+      "reads: without a lease a lease read is done as linearizable, and says so",
+    ),
+  },
 ];

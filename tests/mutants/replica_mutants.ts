@@ -296,4 +296,15 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
       "a wiped node is refused after all its peers were restarted, too, and joins anew once it was removed",
     ),
   },
+  {
+    name: "overtaken-write-done-anew",
+    breaks: "what a snapshot overtook together with its session may have been done (bugs 33, 35)",
+    file: "actors/proposals.ts",
+    find: "if (write.overtaken) {",
+    replace: "if (false) {",
+    caughtBy: testsOf(
+      "tests/actors/proposals_test.ts",
+      "Proposals calls unknown what was overtaken together with its session, and starts the rest over",
+    ),
+  },
 ];
