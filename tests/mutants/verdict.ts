@@ -1,8 +1,9 @@
 /**
  * Whether a run of some tests has caught a mutant, from what `deno test` leaves behind.
  *
- * A mutant is caught by an assertion or an invariant that does not hold. One that does not load, hangs,
- * or stumbles over its own patch (a TypeError) shows nothing, and neither does a test that was not run.
+ * A mutant is caught by a test that fails: an assertion or an invariant does not hold, or what must come
+ * never does. One that does not load, hangs, or stumbles over its own patch (a TypeError) shows nothing, and
+ * neither does a test that was not run.
  *
  * @module
  */
