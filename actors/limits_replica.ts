@@ -69,6 +69,17 @@ export const HANDOVER_MS = 1000;
 export const BACKUPS_MAX = 2;
 /** Bytes of one of its chunks: what is encoded at a time, between two turns. */
 export const BACKUP_CHUNK_BYTES = 60 * 1024;
+/** What bounds a replica's batches: tests make them small, since batches of one show what others hide. */
+export interface ReplicaLimits {
+  /** Messages in one turn, in place of TURN_MESSAGES_MAX. */
+  readonly turnMessagesMax: number;
+  /** In place of PROPOSE_BYTES_MAX for this node's own commands; a larger single one still goes, alone. */
+  readonly proposeBytesMax: number;
+  /** In place of those of raft/limits.ts. */
+  readonly appendEntriesMax: number;
+  readonly inflightMessagesMax: number;
+}
+
 /** When a replica takes a snapshot of its own state, and what of the log it keeps behind one. */
 export interface SnapshotLimits {
   /** A snapshot is due after so many entries since the last one, or so many bytes of them. */

@@ -12,13 +12,14 @@ import {
   MAILBOX_CONTROL_MESSAGES_MAX,
   MAILBOX_USER_BYTES_MAX,
   MAILBOX_USER_MESSAGES_MAX,
+  type ReplicaLimits,
   type SnapshotLimits,
   TURN_MESSAGES_MAX,
 } from "./limits_replica.ts";
 import { Membership } from "./membership.ts";
 import { NodeCalls } from "./node_calls.ts";
 import { createReplica } from "./replica.ts";
-import type { ReplicaEvent, ReplicaMessage } from "./replica_types.ts";
+import type { ReplicaEvent, ReplicaMessage, ReplicaObserver } from "./replica_types.ts";
 import type { ClusterService, KvService } from "./service.ts";
 import { type ActorSystem, createSystem } from "./system.ts";
 import type { Behavior, Ctx, Directive, Env, Ref } from "./types.ts";
@@ -76,6 +77,9 @@ export interface NodeOptions {
   readonly snapshots?: Partial<SnapshotLimits>;
   /** How often the replicas compare their state hashes, in place of HASH_CHECK_MS. */
   readonly hashCheckMs?: number;
+  /** Smaller batches, and an observer (replica_types.ts): for tests, and set by nothing else. */
+  readonly limits?: Partial<ReplicaLimits>;
+  readonly observer?: ReplicaObserver;
   /** Makes the transport once the log is open, which says who this node is. The node sets its peers. */
   readonly openTransport: (life: TransportLife) => Transport;
   readonly onEvent?: (event: NodeEvent) => void;
@@ -173,6 +177,8 @@ class RunningNode implements Node {
       openLog: () => this.#log = options.openLog(),
       snapshots: options.snapshots,
       hashCheckMs: options.hashCheckMs,
+      limits: options.limits,
+      observer: options.observer,
       send: (to, group, message) => this.#transport?.send(to, group, message) ?? false,
       onEvent: (event) => this.#onReplicaEvent(event),
     });
@@ -198,7 +204,7 @@ class RunningNode implements Node {
           userBytesMax: MAILBOX_USER_BYTES_MAX,
           controlMessagesMax: MAILBOX_CONTROL_MESSAGES_MAX,
           controlBytesMax: MAILBOX_CONTROL_BYTES_MAX,
-          turnMessagesMax: TURN_MESSAGES_MAX,
+          turnMessagesMax: this.#options.limits?.turnMessagesMax ?? TURN_MESSAGES_MAX,
         },
         supervision: { decide: (error) => this.#decide(error) },
       });

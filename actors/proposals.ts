@@ -65,7 +65,14 @@ export class Proposals {
   #tick = 0;
   #earliestDeadlineMs = Infinity;
 
-  constructor(randomSession: () => number, answers: Answers) {
+  readonly #proposeBytesMax: number;
+
+  constructor(
+    randomSession: () => number,
+    answers: Answers,
+    proposeBytesMax: number = PROPOSE_BYTES_MAX,
+  ) {
+    this.#proposeBytesMax = proposeBytesMax;
     this.#randomSession = randomSession;
     this.#session = randomSession();
     this.#answers = answers;
@@ -133,7 +140,7 @@ export class Proposals {
     for (const write of this.#queue) {
       count++;
       if (write.done) continue;
-      if (bytes > 0 && bytes + write.command.length > PROPOSE_BYTES_MAX) {
+      if (bytes > 0 && bytes + write.command.length > this.#proposeBytesMax) {
         count--;
         break;
       }

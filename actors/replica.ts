@@ -42,6 +42,7 @@ export function createReplica(
   const behavior: Behavior<ReplicaMessage, State> = {
     async init(ctx) {
       const state = await openState(options, ctx);
+      options.observer?.opened(state);
       try {
         await start(state);
       } catch (error) {

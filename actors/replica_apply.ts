@@ -46,7 +46,9 @@ function applyNext(state: State): void {
   const entry = core.log.entry(index as LogIndex);
   const { timeMs, kind, data } = entry;
   const isCommand = kind === EntryKind.Command;
-  const { session, sequence, result } = store.apply({ index, timeMs, data, isCommand });
+  const applied = store.apply({ index, timeMs, data, isCommand });
+  const { session, sequence, result } = applied;
+  state.options.observer?.applied(state, entry, applied);
   state.taking.applied(entry);
   if (!isCommand) return;
   if (commandKind(data) === CommandKind.OpenSession) proposals.sessionOpened(session);

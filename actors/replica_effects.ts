@@ -16,6 +16,7 @@ type EffectOf<T extends Effect["type"]> = Extract<Effect, { type: T }>;
  */
 export function perform(state: State, effects: readonly Effect[]): boolean {
   let handedOver = false;
+  state.options.observer?.stepped(state, effects);
   for (const effect of effects) {
     switch (effect.type) {
       case "persist":

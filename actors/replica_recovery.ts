@@ -72,7 +72,7 @@ async function tryRestore(
 }
 
 function coreFrom(
-  { id, configuration }: ReplicaOptions,
+  { id, configuration, limits }: ReplicaOptions,
   { hardState, entries, baseIndex, baseTerm, snapshot, damage }: Recovery,
   standing: boolean,
   seed: number,
@@ -89,5 +89,7 @@ function coreFrom(
     electionTicks: ELECTION_TICKS,
     heartbeatTicks: HEARTBEAT_TICKS,
     readTicks: READ_TICKS,
+    appendEntriesMax: limits?.appendEntriesMax,
+    inflightMessagesMax: limits?.inflightMessagesMax,
   });
 }

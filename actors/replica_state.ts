@@ -120,7 +120,7 @@ export async function openState(
     proposals: new Proposals(() => randomSession(ctx), {
       resolve: (reply, result) => ctx.replyEarly(reply, result),
       reject: (reply, error) => ctx.failEarly(reply, error),
-    }),
+    }, options.limits?.proposeBytesMax),
     reads: new Reads(boot, (reply, error) => ctx.failEarly(reply, error)),
     sessionReads: new SessionReads((reply, error) => ctx.failEarly(reply, error)),
     ticker: new Ticker(ctx),

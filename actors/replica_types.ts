@@ -5,14 +5,18 @@
  */
 import type { AdminOutcome } from "./admin_types.ts";
 import type { Captured } from "./capture.ts";
-import type { SnapshotLimits } from "./limits_replica.ts";
+import type { ReplicaLimits, SnapshotLimits } from "./limits_replica.ts";
 import type { State } from "./replica_state.ts";
 import type { Consistency, ReplicaStatus, ServedRead, WriteResult } from "./service.ts";
 import type { Reply } from "./types.ts";
+import type { Applied, Store } from "../kv/store.ts";
 import type { ReadQuery } from "../kv/types.ts";
+import type { Core } from "../raft/core.ts";
+import type { Effect } from "../raft/effect.ts";
 import type { HashReport, Message } from "../raft/message.ts";
 import type {
   Configuration,
+  Entry,
   GroupId,
   LogIndex,
   MembershipChange,
@@ -129,6 +133,28 @@ export type ReplicaEvent =
   /** The disk has become full, or has room again. */
   | { readonly type: "disk"; readonly full: boolean };
 
+/** One life of a replica, from a start to the next: what a simulator looks at. Not to be changed. */
+export interface ReplicaLife {
+  readonly core: Core;
+  readonly store: Store;
+  /** What the replica takes as committed, and what it knows to be durable here. */
+  readonly commitIndex: LogIndex;
+  readonly durableIndex: LogIndex;
+}
+
+/**
+ * Sees what a replica does, step by step: for the simulator's invariants, and not for production. It is
+ * called synchronously, must change nothing, and what it throws fails the turn.
+ */
+export interface ReplicaObserver {
+  /** A life begins: its log is open, and nothing was carried out yet. */
+  opened(life: ReplicaLife): void;
+  /** One step of the core: its effects, just before they are carried out. */
+  stepped(life: ReplicaLife, effects: readonly Effect[]): void;
+  /** One entry was applied. */
+  applied(life: ReplicaLife, entry: Entry, applied: Applied): void;
+}
+
 export interface ReplicaOptions {
   readonly id: NodeId;
   readonly group: GroupId;
@@ -143,6 +169,10 @@ export interface ReplicaOptions {
   readonly snapshots?: Partial<SnapshotLimits>;
   /** In place of HASH_CHECK_MS. */
   readonly hashCheckMs?: number;
+  /** In place of the defaults; for tests. */
+  readonly limits?: Partial<ReplicaLimits>;
+  /** For the simulator. */
+  readonly observer?: ReplicaObserver;
 }
 
 /** A window into whichever life of the replica is running, for status pages. */

@@ -16,6 +16,11 @@ export interface VirtualEnv extends Env {
   runUntilIdle(): Promise<void>;
   /** Lets `ms` pass: runs every event due in them, in order, promises between each two. */
   advance(ms: number): Promise<void>;
+  /**
+   * Runs events, promises between each two, until `untilMs` (then the clock stands there) or until `after`,
+   * which is called behind each event and its promises, says false. @throws what `after` throws.
+   */
+  run(untilMs: number, after: () => boolean): Promise<void>;
   /** Runs the next event, moving the clock to it. False when there is none. Promises are left to the caller. */
   step(): boolean;
   /** When the next event is due; null when there is none. */
@@ -24,6 +29,14 @@ export interface VirtualEnv extends Env {
   readonly timersPending: number;
   /** Callbacks deferred and not yet run. */
   readonly deferredPending: number;
+}
+
+export interface VirtualEnvOptions {
+  /**
+   * Has every promise reaction run that can, before it returns: only the host can do that. Without it `run`
+   * goes through the host's event loop after each event, which costs about ten times as much.
+   */
+  readonly settle?: (() => void) | null;
 }
 
 /** The wall clock of a virtual world begins here, so that traces do not depend on the day. */
@@ -42,8 +55,8 @@ const WALL_START_MS = 1_700_000_000_000;
  * await env.advance(1); // fired is true
  * ```
  */
-export function virtualEnv(seed: number): VirtualEnv {
-  return new Virtual(seed);
+export function virtualEnv(seed: number, options: VirtualEnvOptions = {}): VirtualEnv {
+  return new Virtual(seed, options.settle ?? null);
 }
 
 interface Entry {
@@ -61,9 +74,11 @@ class Virtual implements VirtualEnv {
   #timers = 0;
   readonly #heap = new EventHeap();
   readonly #random: () => number;
+  readonly #settle: (() => void) | null;
 
-  constructor(seed: number) {
+  constructor(seed: number, settle: (() => void) | null) {
     this.#random = sfc32(seed);
+    this.#settle = settle;
   }
 
   get timersPending(): number {
@@ -126,6 +141,42 @@ class Virtual implements VirtualEnv {
       this.step();
     }
     this.#nowMs = untilMs;
+  }
+
+  run(untilMs: number, after: () => boolean): Promise<void> {
+    const settle = this.#settle;
+    if (settle === null) return this.#runInLaps(untilMs, after);
+    return new Promise((resolve, reject) => {
+      // Out of any promise reaction: inside of one no other can be made to run.
+      setImmediate(() => {
+        try {
+          settle();
+          while (this.#stepUntil(untilMs)) {
+            settle();
+            if (!after()) break;
+          }
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  async #runInLaps(untilMs: number, after: () => boolean): Promise<void> {
+    await promisesSettled();
+    while (this.#stepUntil(untilMs)) {
+      await promisesSettled();
+      if (!after()) break;
+    }
+  }
+
+  /** False if nothing is due until then, and the clock stands there. */
+  #stepUntil(untilMs: number): boolean {
+    const nextAtMs = this.nextAtMs();
+    if (nextAtMs !== null && nextAtMs <= untilMs) return this.step();
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
+    return false;
   }
 
   #push(callback: () => void, atMs: number, isTimer: boolean): Entry {

@@ -7,25 +7,29 @@
  *
  * @module
  */
-import { entryBytes } from "../raft/entry_codec.ts";
-import { type Entry, type HardState, type LogIndex, logIndex, type NodeId } from "../raft/types.ts";
-import { checkBatch } from "./batch.ts";
-import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
+import {
+  type Entry,
+  type HardState,
+  logIndex,
+  type NodeId,
+  type SnapshotInfo,
+} from "../raft/types.ts";
+import { LOG_EMPTY } from "./block_codec.ts";
 import { RESERVE_BYTES } from "./limits.ts";
 import { findDamage, type MarkContent, resumeDamaged } from "./mark.ts";
-import { checkPeers } from "./peers_record.ts";
 import { MemoryChunks } from "./memory_chunks.ts";
-import { STATE_EMPTY, type StateRecord } from "./record_codec.ts";
+import { bytesOf, type PendingWrite } from "./memory_disk_parts.ts";
+import { MemoryLog } from "./memory_log.ts";
+import { checkPeers } from "./peers_record.ts";
 import {
   checkAdvances,
-  checkLogHas,
   type FoundSnapshots,
-  hintAfter,
   type LogBase,
   type LogCut,
   type StoredSnapshot,
 } from "./snapshot_place.ts";
 import {
+  CorruptLog,
   Fenced,
   type Identity,
   type KnownPeer,
@@ -56,14 +60,13 @@ export class MemoryDisk {
   beforeCommit: (() => Promise<void>) | null = null;
   /** Awaited by the writing of each chunk of a snapshot before it lands; null for no delay. */
   beforeChunk: (() => Promise<void>) | null = null;
+  /** Called when the log's file has changed, acknowledged or not; for who watches. */
+  onLanded: (() => void) | null = null;
   readonly #incarnation: number;
   readonly #chunks = new MemoryChunks();
   #owner: Identity | null = null;
   #boot = 0;
-  #state: StateRecord = STATE_EMPTY;
-  /** From behind the base. */
-  #entries: Entry[] = [];
-  #entryBytes = 0;
+  readonly #log = new MemoryLog();
   #current: StoredSnapshot | null = null;
   #quarantine: Quarantine | null = null;
   #mark: MarkContent | null = null;
@@ -71,6 +74,8 @@ export class MemoryDisk {
   #undo: (() => void)[] = [];
   #failure: { readonly point: FailurePoint; readonly error: Error } | null = null;
   #chunkFailure: { readonly point: FailurePoint; readonly error: Error } | null = null;
+  #pending: PendingWrite | null = null;
+  #isLogCorrupt = false;
   #capacityBytes = Infinity;
   #reserveHeld = true;
   #peers: ReadonlyMap<NodeId, KnownPeer> = new Map();
@@ -82,27 +87,51 @@ export class MemoryDisk {
 
   /** Commits that have landed; installs and switches of snapshots count as such. */
   get commits(): number {
-    return this.#state.seq;
+    return this.#log.state.seq;
   }
 
   /** The entries as they are on the disk, acknowledged or not; the first is behind `baseIndex`. */
   get entries(): readonly Entry[] {
-    return this.#entries;
+    return this.#log.entries;
   }
 
   /** The last entry that was cut off. */
   get baseIndex(): number {
-    return this.#state.base.lastIndex;
+    return this.#log.state.base.lastIndex;
   }
 
   /** The hard state as it is on the disk. */
   get hardState(): HardState {
-    return this.#state.hardState;
+    return this.#log.state.hardState;
+  }
+
+  get snapshot(): SnapshotInfo | null {
+    return this.#current?.info ?? null;
+  }
+
+  /** Whether a write of the log's file is on its way. */
+  get hasPending(): boolean {
+    return this.#pending !== null;
+  }
+
+  /** Whether the log does not read back any more. */
+  get isLogCorrupt(): boolean {
+    return this.#isLogCorrupt;
+  }
+
+  /** How many commits `loseCommits` can take back. */
+  get losableCommits(): number {
+    return this.#undo.length;
+  }
+
+  /** Whether the last opening found less than was acknowledged, and it was not declared mended since. */
+  get isDamaged(): boolean {
+    return this.#quarantine !== null || this.#mark?.damaged === true;
   }
 
   /** Bytes of entries, chunks and the reserve. */
   get usedBytes(): number {
-    return this.#entryBytes + this.#chunks.bytes + (this.#reserveHeld ? RESERVE_BYTES : 0);
+    return this.#log.bytes + this.#chunks.bytes + (this.#reserveHeld ? RESERVE_BYTES : 0);
   }
 
   get reserveReleased(): boolean {
@@ -137,6 +166,13 @@ export class MemoryDisk {
     this.#capacityBytes = this.usedBytes + freeBytes;
   }
 
+  /** Takes back all failures that were ordered and did not strike yet, and a lack of room. */
+  heal(): void {
+    this.#failure = null;
+    this.#chunkFailure = null;
+    this.enlarge();
+  }
+
   /** Makes the disk as large as ever. The reserve stays as it is until a store restores it. */
   enlarge(): void {
     this.#capacityBytes = Infinity;
@@ -156,6 +192,23 @@ export class MemoryDisk {
     for (let i = 0; i < count; i++) this.#undo.pop()!();
   }
 
+  /**
+   * Ends whoever uses the disk, as a power failure does: the write of the log that is on its way is lost,
+   * or (`landed`) is on the disk and was never acknowledged. What comes later meets the fence.
+   */
+  crash(landed: boolean): void {
+    const pending = this.#pending;
+    this.#pending = null;
+    this.#boot++;
+    if (!landed || pending === null || this.#freeBytes < COMMIT_BYTES + pending.bytes) return;
+    this.#land(pending);
+  }
+
+  /** Flips a bit in the log: from now on it does not read back. */
+  corruptLog(): void {
+    this.#isLogCorrupt = true;
+  }
+
   /** For the store: takes the fence. */
   boot(identity: Identity): Recovery & { readonly snapshots: FoundSnapshots } {
     const owner = this.#owner ?? identity;
@@ -165,21 +218,22 @@ export class MemoryDisk {
           `to node ${owner.nodeId} of cluster ${owner.clusterId}`,
       );
     }
+    if (this.#isLogCorrupt) throw new CorruptLog("Cannot read log: a checksum is wrong");
     if (this.#reserveHeld && this.#freeBytes < COMMIT_BYTES) this.#reserveHeld = false;
     this.#claim(COMMIT_BYTES);
     this.restoreReserve();
     this.#owner = identity;
     this.#boot++;
     const found = this.#mark === null ? null : { newest: this.#mark, broken: false };
-    const damage = this.#quarantine?.reason ?? findDamage(found, this.#state, identity);
-    if (damage !== null) this.#state = resumeDamaged(this.#state, found);
+    const damage = this.#quarantine?.reason ?? findDamage(found, this.#log.state, identity);
+    if (damage !== null) this.#log.state = resumeDamaged(this.#log.state, found);
     this.#acknowledge(damage !== null);
-    const { hardState, base } = this.#state;
+    const { hardState, base } = this.#log.state;
     return {
       hardState,
       baseIndex: logIndex(base.lastIndex),
       baseTerm: base.lastTerm,
-      entries: this.#entries.slice(),
+      entries: this.#log.entries.slice(),
       snapshot: this.#current?.info ?? null,
       boot: this.#boot,
       incarnation: this.#incarnation,
@@ -191,13 +245,20 @@ export class MemoryDisk {
 
   /** For the store: one commit under the fence of `boot`. */
   commit(boot: number, batch: LogBatch): Promise<void> {
-    return this.#write(boot, bytesOf(batch.entries), () => this.#land(batch));
+    return this.#write(boot, bytesOf(batch.entries), () => this.#log.append(batch));
   }
 
   /** For the store: the switch to a snapshot. */
   async makeCurrent(boot: number, stored: StoredSnapshot, cut: LogCut): Promise<LogBase> {
-    await this.#write(boot, 0, () => this.#landSnapshot(stored, cut));
-    return { baseIndex: logIndex(this.#state.base.lastIndex), baseTerm: this.#state.base.lastTerm };
+    await this.#write(boot, 0, () => {
+      const putBack = this.#log.cut(stored, cut);
+      this.#current = stored;
+      return putBack;
+    });
+    return {
+      baseIndex: logIndex(this.#log.state.base.lastIndex),
+      baseTerm: this.#log.state.base.lastTerm,
+    };
   }
 
   /** For the store. @throws {RangeError} see {@linkcode checkAdvances}. */
@@ -210,7 +271,7 @@ export class MemoryDisk {
     return this.#write(boot, 0, () => {
       this.#current = null;
       this.#quarantine = { reason, serialMax: this.#chunks.serialMax };
-      return this.#emptyLog(LOG_EMPTY, logIndex(0));
+      return this.#log.empty(LOG_EMPTY, logIndex(0));
     }, true);
   }
 
@@ -291,97 +352,33 @@ export class MemoryDisk {
     land: () => () => void,
     damaged: boolean | null = null,
   ): Promise<void> {
+    const pending = { bytes, land };
+    this.#pending = pending;
     if (this.beforeCommit !== null) await this.beforeCommit();
     this.#checkFence(boot);
+    this.#pending = null;
     const failure = this.#failure;
     this.#failure = null;
     if (failure?.point === "before-landing") throw failure.error;
     this.#claim(COMMIT_BYTES + bytes);
-    const before = [this.#state, this.#current, this.#quarantine, this.#entryBytes] as const;
-    const putBack = land();
-    this.#undo.push(() => {
-      putBack();
-      [this.#state, this.#current, this.#quarantine, this.#entryBytes] = before;
-    });
-    if (this.#undo.length > LOSABLE_COMMITS_MAX) this.#undo.shift();
+    this.#land(pending);
     if (failure?.point === "after-landing") throw failure.error;
     this.#acknowledge(damaged ?? this.#mark?.damaged ?? false);
   }
 
-  #land(batch: LogBatch): () => void {
-    const { base, end, hardState } = this.#state;
-    const kept = checkBatch(batch, base.lastIndex, end.lastIndex);
-    const forgotten = this.#entries.splice(kept - base.lastIndex);
-    for (const entry of batch.entries) this.#entries.push(entry);
-    this.#entryBytes += bytesOf(batch.entries) - bytesOf(forgotten);
-    const last = this.#entries.at(-1);
-    this.#state = {
-      ...this.#state,
-      seq: this.#state.seq + 1,
-      hardState: batch.hardState ?? hardState,
-      end: last === undefined ? base : endAt(last),
-    };
-    return () => {
-      this.#entries.length = kept - base.lastIndex;
-      for (const entry of forgotten) this.#entries.push(entry);
-    };
-  }
-
-  #landSnapshot(stored: StoredSnapshot, cut: LogCut): () => void {
-    const { index, term } = stored.info.meta;
-    const hint = hintAfter(this.#state.hardState.commit, stored, cut);
-    if (cut.type === "drop") {
-      this.#current = stored;
-      return this.#emptyLog({ lastIndex: index, lastTerm: term, chain: LOG_EMPTY.chain }, hint);
-    }
-    const { base, end, seq, hardState } = this.#state;
-    const at = (position: number) => this.#entries[position - base.lastIndex - 1];
-    checkLogHas(stored, base.lastIndex, end.lastIndex, at(index)?.term ?? null, cut);
-    this.#current = stored;
-    const to = Math.max(base.lastIndex, Math.min(cut.type === "keep" ? index : cut.to, index));
-    const newBase = to === base.lastIndex ? base : endAt(at(to));
-    const dropped = this.#entries.splice(0, to - base.lastIndex);
-    this.#entryBytes -= bytesOf(dropped);
-    this.#state = {
-      ...this.#state,
-      seq: seq + 1,
-      hardState: { ...hardState, commit: hint },
-      base: newBase,
-    };
-    return () => {
-      this.#entries = [...dropped, ...this.#entries];
-    };
-  }
-
-  #emptyLog(base: LogEnd, commit: LogIndex): () => void {
-    const { seq, hardState, epoch } = this.#state;
-    this.#state = {
-      seq: seq + 1,
-      hardState: { ...hardState, commit },
-      epoch: epoch + 1,
-      base,
-      end: base,
-    };
-    const emptied = this.#entries;
-    this.#entries = [];
-    this.#entryBytes = 0;
-    return () => {
-      this.#entries = emptied;
-    };
+  #land({ land }: PendingWrite): void {
+    const before = [this.#log.state, this.#current, this.#quarantine, this.#log.bytes] as const;
+    const putBack = land();
+    this.#undo.push(() => {
+      putBack();
+      [this.#log.state, this.#current, this.#quarantine, this.#log.bytes] = before;
+    });
+    if (this.#undo.length > LOSABLE_COMMITS_MAX) this.#undo.shift();
+    this.onLanded?.();
   }
 
   #acknowledge(damaged: boolean): void {
     const identity = { ...this.#owner!, incarnation: this.#incarnation };
-    this.#mark = { identity, boot: this.#boot, damaged, state: this.#state };
+    this.#mark = { identity, boot: this.#boot, damaged, state: this.#log.state };
   }
-}
-
-function endAt(entry: Entry): LogEnd {
-  return { lastIndex: entry.index, lastTerm: entry.term, chain: LOG_EMPTY.chain };
-}
-
-function bytesOf(entries: readonly Entry[]): number {
-  let bytes = 0;
-  for (const entry of entries) bytes += entryBytes(entry);
-  return bytes;
 }

@@ -10,7 +10,7 @@ import type { PeerMessage } from "../raft/message.ts";
 import type { GroupId } from "../raft/types.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { REORDER_HOLD_MS, type TransportLimits } from "./limits.ts";
-import type { Link, MemoryEnv } from "./memory_links.ts";
+import { drawDelayMs, type Link, type MemoryEnv } from "./memory_links.ts";
 
 /** How often each fault was injected since the start. */
 export interface FaultCounts {
@@ -85,7 +85,8 @@ export class Wire {
     const link = this.#owner.link();
     const isLost = link.cut || this.#chance(link.dropRate);
     const isDoubled = !isLost && this.#chance(link.duplicateRate);
-    const waits = link.delayMs > 0 || link.jitterMs > 0 || link.reorderRate > 0;
+    const isLate = link.delayMs > 0 || link.jitterMs > 0 || link.tailMs > 0;
+    const waits = isLate || link.reorderRate > 0;
     if (!isLost && !isDoubled && !waits) return this.#passNow(group, message);
     let bytes: Uint8Array;
     try {
@@ -122,8 +123,7 @@ export class Wire {
     const { env, counts } = this.#owner;
     // The handler of the original may have ended this wire.
     if (this.#ended) return "lost";
-    const jitterMs = link.jitterMs > 0 ? link.jitterMs * env.randomUint32() / 2 ** 32 : 0;
-    const delayMs = link.delayMs + jitterMs;
+    const delayMs = drawDelayMs(link, env);
     if (delayMs > 0) {
       return this.#hold(bytes, isCopy, this.#delayed, delayMs, () => counts.delayed++);
     }

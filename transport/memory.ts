@@ -12,43 +12,21 @@ import { Acquaintances, type Life } from "./acquaintances.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { Counters, safeEvents } from "./counters.ts";
 import type { EventCallback, RefusalReason } from "./events.ts";
-import { type Link, LinkTable, type MemoryEnv, processEnv } from "./memory_links.ts";
+import { drawDelayMs, type Link, LinkTable, type MemoryEnv, processEnv } from "./memory_links.ts";
 import { FRAME_BYTES_MAX, TRANSPORT_LIMITS, type TransportLimits } from "./limits.ts";
 import type {
-  IdentityOptions,
-  Peer,
-  PeerHandler,
-  PeerStats,
-  StrangerOptions,
-  Transport,
-} from "./types.ts";
+  MemoryNetwork,
+  MemoryNetworkOptions,
+  MemoryTransportOptions,
+} from "./memory_types.ts";
+import type { Peer, PeerHandler, PeerStats, Transport } from "./types.ts";
 
 export type { Link, MemoryEnv } from "./memory_links.ts";
-
-export interface MemoryTransportOptions extends StrangerOptions, IdentityOptions {
-  /** How often the node was started on its data, and which data those are; 1 if nothing is said. */
-  readonly boot?: number;
-  readonly incarnation?: number;
-  readonly limits?: Partial<TransportLimits>;
-  readonly onEvent?: EventCallback;
-}
-
-export interface MemoryNetwork {
-  /**
-   * The transport of one node. After it was closed, the next call gives a new one: a restart.
-   *
-   * @throws {Error} if the node has one that is open.
-   */
-  transport(id: NodeId, options?: MemoryTransportOptions): Transport;
-  /** Changes what is named of the link from one node to another; the other direction stays. */
-  setLink(from: NodeId, to: NodeId, change: Partial<Link>): void;
-  /** Makes every link perfect again. */
-  heal(): void;
-}
+export type { MemoryNetwork, MemoryTransportOptions } from "./memory_types.ts";
 
 /** Makes a network without nodes; by default on the process's own scheduler, clock and randomness. */
-export function createMemoryNetwork(options: { readonly env?: MemoryEnv } = {}): MemoryNetwork {
-  return new Network(options.env ?? processEnv());
+export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryNetwork {
+  return new Network(options.env ?? processEnv(), options.keepsSent ?? false);
 }
 
 /** One message under way. */
@@ -56,7 +34,7 @@ interface Packet {
   readonly from: MemoryTransport;
   readonly to: NodeId;
   readonly bytes: Uint8Array;
-  /** Set while the packet waits for its delay. */
+  /** Set while the packet waits for its delay; not while its link is clogged. */
   timer: { cancel(): void } | null;
 }
 
@@ -68,8 +46,11 @@ class Network implements MemoryNetwork {
   #ready: Packet[] = [];
   #scheduled = false;
 
-  constructor(env: MemoryEnv) {
+  readonly #keepsSent: boolean;
+
+  constructor(env: MemoryEnv, keepsSent: boolean) {
     this.env = env;
+    this.#keepsSent = keepsSent;
   }
 
   transport(id: NodeId, options: MemoryTransportOptions = {}): Transport {
@@ -81,10 +62,21 @@ class Network implements MemoryNetwork {
 
   setLink(from: NodeId, to: NodeId, change: Partial<Link>): void {
     this.#links.set(from, to, change);
+    if (change.clogged === false) this.#unclog();
   }
 
   heal(): void {
     this.#links.heal();
+    this.#unclog();
+  }
+
+  /** What waited in links that are clogged no more arrives, in its order. */
+  #unclog(): void {
+    for (const packet of this.#delayed) {
+      if (packet.timer !== null || this.#link(packet.from.self, packet.to).clogged) continue;
+      this.#delayed.delete(packet);
+      this.#arrive(packet);
+    }
   }
 
   reachable(from: NodeId, to: NodeId): boolean {
@@ -117,17 +109,19 @@ class Network implements MemoryNetwork {
     this.#schedule({ from, to, bytes: bytes.slice(), timer: null }, link);
   }
 
-  /** Forgets a node and what is under way to and from it. */
+  /** Forgets a node and what is under way to and, unless that is kept, from it. */
   remove(transport: MemoryTransport): void {
     this.#nodes.delete(transport.self);
+    const isLost = ({ from, to }: Packet) =>
+      to === transport.self || from === transport && !this.#keepsSent;
     for (const packet of this.#delayed) {
-      if (packet.from !== transport && packet.to !== transport.self) continue;
+      if (!isLost(packet)) continue;
       packet.timer?.cancel();
       this.#delayed.delete(packet);
       packet.from.released(packet.to, packet.bytes.length);
     }
     this.#ready = this.#ready.filter((packet) => {
-      if (packet.from !== transport && packet.to !== transport.self) return true;
+      if (!isLost(packet)) return true;
       packet.from.released(packet.to, packet.bytes.length);
       return false;
     });
@@ -143,9 +137,9 @@ class Network implements MemoryNetwork {
 
   #schedule(packet: Packet, link: Link): void {
     packet.from.taken(packet.to, packet.bytes.length);
-    const jitterMs = link.jitterMs > 0 ? link.jitterMs * this.env.randomUint32() / 2 ** 32 : 0;
-    const delayMs = link.delayMs + jitterMs;
-    if (delayMs > 0) {
+    const delayMs = drawDelayMs(link, this.env);
+    if (link.clogged) this.#delayed.add(packet);
+    else if (delayMs > 0) {
       this.#delayed.add(packet);
       packet.timer = this.env.setTimer(() => {
         this.#delayed.delete(packet);

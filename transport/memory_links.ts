@@ -25,6 +25,13 @@ export interface Link {
   readonly delayMs: number;
   /** Up to so much is added to each message's delay, at random. */
   readonly jitterMs: number;
+  /** The mean of what is added to that, exponentially distributed: most is short, some is very long. */
+  readonly tailMs: number;
+  /**
+   * Everything is taken and nothing arrives, until this is false again: then all of it does. Only the network
+   * in memory can do so.
+   */
+  readonly clogged: boolean;
 }
 
 export const PERFECT: Link = {
@@ -34,6 +41,8 @@ export const PERFECT: Link = {
   reorderRate: 0,
   delayMs: 0,
   jitterMs: 0,
+  tailMs: 0,
+  clogged: false,
 };
 
 /** How each direction between two nodes behaves; whatever was not set is perfect. */
@@ -53,6 +62,14 @@ export class LinkTable {
   heal(): void {
     this.#links.clear();
   }
+}
+
+/** How long one message takes on a link. */
+export function drawDelayMs({ delayMs, jitterMs, tailMs }: Link, env: MemoryEnv): number {
+  let ms = delayMs;
+  if (jitterMs > 0) ms += jitterMs * env.randomUint32() / 2 ** 32;
+  if (tailMs > 0) ms -= tailMs * Math.log((env.randomUint32() + 1) / 2 ** 32);
+  return ms;
 }
 
 /** The process's own scheduler, clock and randomness. */

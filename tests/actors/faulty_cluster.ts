@@ -12,7 +12,7 @@ import { u64Of } from "../../kv/value_codec.ts";
 import { type NodeAddress, nodeId } from "../../raft/types.ts";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
 import { type FaultyTransport, faultyTransport } from "../../transport/faulty.ts";
-import { type Link, LinkTable } from "../../transport/memory_links.ts";
+import { type Link, LinkTable, PERFECT } from "../../transport/memory_links.ts";
 import type { Transport } from "../../transport/types.ts";
 import { Random } from "../chaos/random.ts";
 import { eventually, freePorts } from "../cluster/harness.ts";
@@ -39,15 +39,6 @@ const SPOILT: readonly Partial<Link>[] = [
   { reorderRate: 0.5 },
   { delayMs: 20, jitterMs: 60 },
 ];
-const HEALTHY: Link = {
-  cut: false,
-  dropRate: 0,
-  duplicateRate: 0,
-  reorderRate: 0,
-  delayMs: 0,
-  jitterMs: 0,
-};
-
 /** Runs a cluster over the transport under faults, and checks that it stays safe and comes back to life. */
 export async function staysSafe(open: OpenTransport, seed: number): Promise<void> {
   const cluster = new FaultyCluster(open, seed);
@@ -171,7 +162,7 @@ class FaultyCluster {
         for (const { id: to } of this.#addresses) {
           if (from === to) continue;
           const spoilt = this.#random.chance(0.5) ? this.#random.pick(SPOILT) : {};
-          this.#links.set(from, to, { ...HEALTHY, ...spoilt });
+          this.#links.set(from, to, { ...PERFECT, ...spoilt });
         }
       }
       await pause(CHANGE_MS);

@@ -1,64 +1,13 @@
 /** A leader's write beside its turns, and how its replica learns of the end of it. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { createReplica } from "../../actors/replica.ts";
-import type { State } from "../../actors/replica_state.ts";
 import type { ReplicaMessage } from "../../actors/replica_types.ts";
 import type { WriteResult } from "../../actors/service.ts";
-import type { Ctx, Reply } from "../../actors/types.ts";
-import { virtualEnv } from "../../actors/virtual_env.ts";
-import { HASH_CHECK_MS, TICK_MS } from "../../actors/limits_replica.ts";
+import type { Reply } from "../../actors/types.ts";
 import { encodeAtomicWrite } from "../../kv/command.ts";
-import { configurationOf } from "../../raft/configuration.ts";
-import { GROUP_DEFAULT, type NodeId, nodeId } from "../../raft/types.ts";
-import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
-import { t, voteRequest } from "../raft/script.ts";
+import { type NodeId, nodeId } from "../../raft/types.ts";
+import { appendRequest, entriesOf, i, t, voteRequest } from "../raft/script.ts";
+import { startDeaf } from "./deaf_replica.ts";
 import { put } from "./virtual_cluster.ts";
-
-const SELF = nodeId("n1");
-const IDENTITY = { clusterId: "a cluster", nodeId: "n1" };
-
-/**
- * The replica of a cluster with one voter, whose mailbox takes nothing: it hears of its timer, and of what
- * a turn of the test brings.
- */
-async function startDeaf(learners: readonly NodeId[] = [], hashCheckMs = HASH_CHECK_MS) {
-  const env = virtualEnv(1);
-  const disk = new MemoryDisk();
-  const { behavior, view } = createReplica({
-    id: SELF,
-    group: GROUP_DEFAULT,
-    configuration: configurationOf([SELF], { learners }),
-    hashCheckMs,
-    openLog: () => new MemoryLogStore(disk, IDENTITY),
-    send: () => true,
-    onEvent: () => {},
-  });
-  const ctx = {
-    env,
-    self: { tell: () => "full" },
-    signal: new AbortController().signal,
-    setTimer: () => ({ cancel: () => {} }),
-    failEarly: () => {},
-    replyEarly: () => {},
-  } as unknown as Ctx<ReplicaMessage>;
-  const starting = Promise.resolve(behavior.init(ctx));
-  await env.advance(TICK_MS);
-  const state = await starting;
-  const turn = async (...messages: readonly ReplicaMessage[]) => {
-    await env.advance(TICK_MS);
-    await behavior.receive(state, [{ type: "tick" }, ...messages], ctx);
-    await behavior.commit!(state, ctx);
-    behavior.released!(state, ctx);
-  };
-  const lead = async () => {
-    for (let turns = 0; view.status()?.role !== "leader"; turns++) {
-      assertEquals(turns < 100, true, "no leader");
-      await turn();
-    }
-  };
-  const stop = async () => await behavior.onStop!(state, "stop");
-  return { env, disk, view, turn, lead, stop, state: state as State };
-}
 
 Deno.test("a leader's own write is noticed in its next turn, though the mailbox had no room for the news", async () => {
   const { view, turn, lead, stop } = await startDeaf();
@@ -102,7 +51,10 @@ function askForVote(from: NodeId): ReplicaMessage {
 Deno.test("a leader counts nothing as durable that was appended while its commit was under way", async () => {
   const learner = nodeId("n2");
   // Its hash checks are proposed when their marks are applied, which is while the disk is at work.
-  const { env, disk, state, turn, lead, stop } = await startDeaf([learner], 1000);
+  const { env, disk, state, turn, lead, stop } = await startDeaf({
+    learners: [learner],
+    hashCheckMs: 1000,
+  });
   await lead();
   for (let turns = 0; turns < 2000; turns++) {
     const isHeld = env.randomUint32() % 5 < 2;
@@ -113,6 +65,31 @@ Deno.test("a leader counts nothing as durable that was appended while its commit
   }
   await stop();
 });
+
+for (
+  const [what, message, reply] of [
+    ["tells no vote", voteRequest({ term: t(1), lastTerm: t(1), lastIndex: i(9) }), "vote-reply"],
+    [
+      "acknowledges no entry",
+      appendRequest({ term: t(1), entries: entriesOf([1, 1]) }),
+      "append-reply",
+    ],
+  ] as const
+) {
+  Deno.test(`a replica ${what} before its disk has it (bug 2)`, async () => {
+    const [n2, n3] = [nodeId("n2"), nodeId("n3")];
+    const { disk, sent, begin, stop } = await startDeaf({ voters: [n2, n3] });
+    const { promise: diskIsDone, resolve: endWrite } = Promise.withResolvers<void>();
+    disk.beforeCommit = () => diskIsDone;
+    const { done } = await begin({ type: "peer", from: n2, message });
+    const replies = () => sent.filter((each) => each.message.type === reply);
+    assertEquals([disk.commits, replies()], [0, []]);
+    endWrite();
+    await done;
+    assertEquals([disk.commits, replies().map(({ to }) => to)], [1, [n2]]);
+    await stop();
+  });
+}
 
 Deno.test("a turn that fails beside its write leaves no rejection of that behind", async () => {
   const { disk, state, turn, lead, stop } = await startDeaf();

@@ -1,0 +1,26 @@
+/**
+ * Small parts of the in-memory disk: sizes, positions, and writes that are on their way.
+ *
+ * @module
+ */
+import { entryBytes } from "../raft/entry_codec.ts";
+import type { Entry } from "../raft/types.ts";
+import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
+
+/** A write of the log's file that was asked for and has not landed. */
+export interface PendingWrite {
+  readonly bytes: number;
+  /** Changes the data and gives what puts the entries back. */
+  readonly land: () => () => void;
+}
+
+/** The end of a log whose last entry this is; entries in memory have no chain. */
+export function endAt(entry: Entry): LogEnd {
+  return { lastIndex: entry.index, lastTerm: entry.term, chain: LOG_EMPTY.chain };
+}
+
+export function bytesOf(entries: readonly Entry[]): number {
+  let bytes = 0;
+  for (const entry of entries) bytes += entryBytes(entry);
+  return bytes;
+}
