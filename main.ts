@@ -15,6 +15,7 @@ import { UsageError } from "./cli/args.ts";
 import { type NodeConfig, resolveNodeConfig, type SnapshotSettings } from "./cli/config.ts";
 import { Doors } from "./cli/doors.ts";
 import { EXIT_FAILED, EXIT_FENCED, EXIT_OK, EXIT_USAGE } from "./cli/exit_codes.ts";
+import { HttpServer } from "./cli/http_server.ts";
 import { askTarget } from "./cli/join.ts";
 import { CallFailed, ClusterClient } from "./cli/kvctl/client.ts";
 import { SEEDS_REFRESH_MS } from "./cli/limits.ts";
@@ -32,6 +33,8 @@ import {
   nodeId,
 } from "./raft/types.ts";
 import { createApp } from "./routes/app.ts";
+import { Bodies } from "./routes/bodies.ts";
+import { isStreamed } from "./routes/reply.ts";
 import { refuseVolatileKv } from "./storage/disk.ts";
 import { openKvLogStore } from "./storage/kv_log_store.ts";
 import {
@@ -308,21 +311,9 @@ async function run(between: Between): Promise<number> {
   if (prepared === null) return EXIT_OK;
   const node = start(config, prepared, between);
   void followSeeds(config, node, stopped.signal);
-  const app = createApp({
-    service: node.service,
-    cluster: node.service,
-    log: (text) => log("error", text),
-  });
-  const doors = new Doors(app.fetch);
-  const server = Deno.serve({
-    hostname: config.host,
-    port: config.port,
-    onListen: ({ hostname, port }) =>
-      log(
-        "info",
-        `${config.id} listens on http://${hostname}:${port}, cluster ${prepared.clusterId}`,
-      ),
-  }, (request) => doors.answer(request));
+  const { doors, server } = serve(config, node);
+  const { hostname, port } = server.addr;
+  log("info", `${config.id} listens on http://${hostname}:${port}, cluster ${prepared.clusterId}`);
   const code = await Promise.race([
     stop.then(async (why) => {
       log("info", `stopping: ${why}`);
@@ -338,6 +329,28 @@ async function run(between: Between): Promise<number> {
   node.drain();
   await node.stop(Math.max(0, endMs - performance.now()));
   return code;
+}
+
+/** Opens the doors to clients. */
+function serve(config: NodeConfig, node: Node): { doors: Doors; server: HttpServer } {
+  const bodies = new Bodies();
+  const app = createApp({
+    service: node.service,
+    cluster: node.service,
+    log: (text) => log("error", text),
+    bodies,
+  });
+  const doors = new Doors(app.fetch);
+  const server = new HttpServer({
+    hostname: config.host,
+    port: config.port,
+    handle: (request) => doors.answer(request),
+    isStreamed,
+    onSweep: (nowMs) => bodies.sweep(nowMs),
+    log: (text) => log("error", text),
+    clock: systemEnv(),
+  });
+  return { doors, server };
 }
 
 /**

@@ -67,6 +67,8 @@ export const REMOVED_PEER_MS = 5000;
 export const HANDOVER_MS = 1000;
 /** Backups under way at one node: each keeps a copy of the state alive. */
 export const BACKUPS_MAX = 2;
+/** A backup whose reader takes nothing for so long is cut off. */
+export const BACKUP_STALL_MS = 60_000;
 /** Bytes of one of its chunks: what is encoded at a time, between two turns. */
 export const BACKUP_CHUNK_BYTES = 60 * 1024;
 /** What bounds a replica's batches: tests make them small, since batches of one show what others hide. */

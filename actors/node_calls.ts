@@ -58,7 +58,7 @@ export interface CallPorts {
 export class NodeCalls implements KvService, ClusterService {
   readonly #ports: CallPorts;
   readonly #admin: Admin;
-  readonly #backups = new Backups();
+  readonly #backups: Backups;
   readonly #commands = new ByteSlab(COMMAND_SLABS);
   #state: "serving" | "retiring" | "draining" = "serving";
   #inFlight = 0;
@@ -66,6 +66,7 @@ export class NodeCalls implements KvService, ClusterService {
 
   constructor(ports: CallPorts) {
     this.#ports = ports;
+    this.#backups = new Backups(ports.env);
     this.#admin = new Admin({
       self: ports.id,
       env: ports.env,

@@ -46,6 +46,13 @@ export const CORE_LIMITS: CoreLimits = {
   readsPendingMax: 4096,
 };
 
+/**
+ * How far a sender's term may be ahead. A cluster that elected a leader three times a second would need 45
+ * years for so many terms; what names more is forged or damaged, and would bring the last term (types.ts,
+ * NUMBER_MAX), from which no election leads any further, within reach of a single message.
+ */
+export const TERM_JUMP_MAX = 2 ** 32;
+
 /** Bytes of one chunk of a snapshot that a core lets in; storage makes smaller ones. */
 export const CHUNK_BYTES_MAX = 65_536;
 

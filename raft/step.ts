@@ -18,6 +18,7 @@ import {
   tickElection,
 } from "./election.ts";
 import { trustClock } from "./lease.ts";
+import { TERM_JUMP_MAX } from "./limits.ts";
 import type { Message } from "./message.ts";
 import { changeMembership, tickMembership } from "./membership.ts";
 import { onForward, propose } from "./proposals.ts";
@@ -100,6 +101,8 @@ function tick(core: Core): void {
  */
 function isAdmitted(core: Core, from: NodeId, message: Message): boolean {
   if (from === core.id || !isWellFormed(message)) return false;
+  // No cluster gets so far ahead of a member of its own, and the terms that are left must last.
+  if (message.term > core.term + TERM_JUMP_MAX) return false;
   if (isMember(core.configuration, from)) return true;
   switch (message.type) {
     case "append-request":

@@ -10,6 +10,7 @@ import { type Context, Hono } from "hono";
 import type { ClusterService, KvService } from "../actors/service.ts";
 import { routedPath } from "./address.ts";
 import { atomicRoutes } from "./atomic.ts";
+import { Bodies } from "./bodies.ts";
 import { BACKUP_PATH, clusterRoutes } from "./cluster.ts";
 import type { Door } from "./door.ts";
 import { healthRoutes } from "./health.ts";
@@ -23,6 +24,8 @@ export interface AppOptions {
   readonly cluster: ClusterService;
   /** Takes a line for each request that failed for a reason that is no outcome: a defect. */
   readonly log: (text: string) => void;
+  /** Swept by whoever has the connections; without that no body is ever given up. */
+  readonly bodies?: Bodies;
 }
 
 const METHODS = ["GET", "PUT", "POST", "DELETE"];
@@ -36,11 +39,11 @@ const METHODS = ["GET", "PUT", "POST", "DELETE"];
  * Deno.serve({ port: 8001 }, createApp({ service, cluster: service, log: console.error }).fetch);
  * ```
  */
-export function createApp({ service, cluster, log }: AppOptions): Hono {
+export function createApp({ service, cluster, log, bodies = new Bodies() }: AppOptions): Hono {
   // Ids of two nodes, or of two runs of one, must not meet in a log.
   const run = crypto.randomUUID().slice(0, 8);
   const replies = new Replies(`${service.status().node}-${run}-`);
-  const door: Door = { service, cluster, replies };
+  const door: Door = { service, cluster, replies, bodies };
   const app = new Hono({ getPath: routedPath });
   app.route("/", kvRoutes(door));
   app.route("/", listRoutes(door));

@@ -7,7 +7,7 @@ import { Hono } from "hono";
 import { formatVersionstamp } from "../kv/versionstamp.ts";
 import { queryOf, routedPath } from "./address.ts";
 import { takeAtomicWrite } from "./atomic_json.ts";
-import { isJsonBody, parseJson, readBody } from "./body.ts";
+import { isJsonBody, parseJson } from "./body.ts";
 import { idempotencyKey, refuseHeader } from "./conditions.ts";
 import { type Door, submit } from "./door.ts";
 import { ATOMIC_DEPTH_MAX, BODY_BYTES_MAX } from "./limits.ts";
@@ -27,7 +27,7 @@ async function atomic(door: Door, request: Request): Promise<Response> {
   if (!isJsonBody(request.headers)) {
     throw new HttpProblem("unsupported-media-type", "The body's Content-Type is application/json.");
   }
-  const json = parseJson(await readBody(request, BODY_BYTES_MAX), ATOMIC_DEPTH_MAX);
+  const json = parseJson(await door.bodies.read(request, BODY_BYTES_MAX), ATOMIC_DEPTH_MAX);
   const result = await submit(door, takeAtomicWrite(json, idempotencyKey(request.headers)));
   if (result.status === "applied") {
     const versionstamp = formatVersionstamp(result.versionstamp);

@@ -2,6 +2,8 @@
  * Reads request bodies under a cap, and JSON strictly. A body that is too large is refused before it is
  * read, or, when its length was not announced, as soon as the cap is passed.
  *
+ * Not here: how long a body may take, and how many may be read at a time (bodies.ts).
+ *
  * @module
  */
 import { HttpProblem } from "./problem.ts";
@@ -13,13 +15,12 @@ const JSON_TYPE = /^(?:application\/json|[^\s;/]+\/[^\s;/]+\+json)[ \t]*(?:;|$)/
 const CHARSET = /;[ \t]*charset="?([^\s;"]*)/i;
 
 /**
- * Reads the whole body.
+ * The length that a request announces for its body; null if it announces none.
  *
- * @throws {HttpProblem} `too-large` over `bytesMax`; `unsupported-media-type` when it is compressed;
- * `bad-request` when the client broke off.
+ * @throws {HttpProblem} `too-large` over `bytesMax`; `unsupported-media-type` when the body is compressed;
+ * `bad-header` when the length is no number, or stands there twice.
  */
-export function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
-  const headers = request.headers;
+export function announcedBytes(headers: Headers, bytesMax: number): number | null {
   const coding = headers.get("content-encoding");
   if (coding !== null) {
     throw new HttpProblem(
@@ -28,12 +29,33 @@ export function readBody(request: Request, bytesMax: number): Promise<Uint8Array
     );
   }
   const announced = headers.get("content-length");
-  if (announced === null) return readCounting(request, bytesMax);
+  if (announced === null) {
+    const transfer = headers.get("transfer-encoding");
+    if (transfer === null || transfer.toLowerCase() === "chunked") return null;
+    // The server undoes the chunks only, and would hand on what is compressed inside them.
+    throw new HttpProblem(
+      "unsupported-media-type",
+      `Bodies are taken chunked at most, not with the Transfer-Encoding "${transfer}".`,
+    );
+  }
   if (!/^\d+$/.test(announced)) {
     throw new HttpProblem("bad-header", "Content-Length is not a decimal number.");
   }
   if (Number(announced) > bytesMax) throw tooLarge(bytesMax);
-  return readAnnounced(request, bytesMax);
+  return Number(announced);
+}
+
+/**
+ * Reads the whole body, of the length that {@linkcode announcedBytes} gave.
+ *
+ * @throws {HttpProblem} `too-large` over `bytesMax`; `bad-request` when the client broke off.
+ */
+export function readBody(
+  request: Request,
+  announced: number | null,
+  bytesMax: number,
+): Promise<Uint8Array> {
+  return announced === null ? readCounting(request, bytesMax) : readAnnounced(request, bytesMax);
 }
 
 /**

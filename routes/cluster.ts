@@ -11,7 +11,7 @@ import { Hono } from "hono";
 import { OutcomeUnknown } from "../actors/outcomes.ts";
 import type { MemberStatus } from "../actors/service.ts";
 import { lastPartOfPath, queryOf, routedPath } from "./address.ts";
-import { isJsonBody, parseJson, readBody } from "./body.ts";
+import { isJsonBody, parseJson } from "./body.ts";
 import { refuseHeader } from "./conditions.ts";
 import type { Door } from "./door.ts";
 import { fieldsOf } from "./fields.ts";
@@ -40,12 +40,12 @@ function status(door: Door, request: Request): Response {
 }
 
 async function addMember(door: Door, request: Request): Promise<Response> {
-  const member = takeMember(await takeJson(request));
+  const member = takeMember(await takeJson(door, request));
   return members(door, request, await decided(door.cluster.addMember(member)));
 }
 
 async function removeMember(door: Door, request: Request): Promise<Response> {
-  fieldsOf(await takeJson(request, {}), "the body", []);
+  fieldsOf(await takeJson(door, request, {}), "the body", []);
   const id = lastPartOfPath(request);
   if (id === null || !isNodeId(id)) {
     throw new HttpProblem("unknown-member", "No member can have this id.");
@@ -58,13 +58,13 @@ function members(door: Door, request: Request, list: readonly MemberStatus[]): R
 }
 
 async function transfer(door: Door, request: Request): Promise<Response> {
-  const to = takeTarget(await takeJson(request, {}));
+  const to = takeTarget(await takeJson(door, request, {}));
   const leader = await decided(door.cluster.transferLeadership(to));
   return door.replies.json(request, 200, JSON.stringify({ leader }));
 }
 
 async function snapshot(door: Door, request: Request): Promise<Response> {
-  fieldsOf(await takeJson(request, {}), "the body", []);
+  fieldsOf(await takeJson(door, request, {}), "the body", []);
   const snapshotIndex = await door.cluster.takeSnapshot();
   return door.replies.json(request, 200, JSON.stringify({ snapshotIndex }));
 }
@@ -101,11 +101,11 @@ function checkUnconditional(request: Request): void {
 /**
  * The body as JSON. Without `absent` there must be one.
  *
- * @throws {HttpProblem} as `readBody` and `parseJson`.
+ * @throws {HttpProblem} as `Bodies.read` and `parseJson`.
  */
-async function takeJson(request: Request, absent?: unknown): Promise<unknown> {
+async function takeJson(door: Door, request: Request, absent?: unknown): Promise<unknown> {
   checkUnconditional(request);
-  const body = await readBody(request, ADMIN_BODY_BYTES_MAX);
+  const body = await door.bodies.read(request, ADMIN_BODY_BYTES_MAX);
   if (body.length === 0 && absent !== undefined) return absent;
   if (!isJsonBody(request.headers)) {
     throw new HttpProblem("unsupported-media-type", "The body's Content-Type is application/json.");

@@ -6,6 +6,7 @@
 import type { ClusterService, KvService, WriteResult } from "../actors/service.ts";
 import type { AtomicWrite } from "../kv/types.ts";
 import { checkAtomicWrite, InvalidWrite, LimitExceeded } from "../kv/validate.ts";
+import type { Bodies } from "./bodies.ts";
 import { HttpProblem, problemOfRefusal } from "./problem.ts";
 import type { Replies } from "./reply.ts";
 
@@ -13,6 +14,7 @@ export interface Door {
   readonly service: KvService;
   readonly cluster: ClusterService;
   readonly replies: Replies;
+  readonly bodies: Bodies;
 }
 
 /**

@@ -12,7 +12,7 @@ import type { Expiry, Mutation, Value } from "../kv/types.ts";
 import { bytesValue } from "../kv/value_codec.ts";
 import { formatVersionstamp } from "../kv/versionstamp.ts";
 import { integerParameter, KEY_MOUNT, keyOfPath, queryOf, routedPath } from "./address.ts";
-import { isJsonBody, parseJson, readBody } from "./body.ts";
+import { isJsonBody, parseJson } from "./body.ts";
 import { idempotencyKey, isUnmodified, refuseHeader, writeChecks } from "./conditions.ts";
 import { CONSISTENCY_PARAMETERS, consistencyOf, served, servedHeaders } from "./consistency.ts";
 import { type Door, submit } from "./door.ts";
@@ -68,7 +68,7 @@ async function put(door: Door, request: Request): Promise<Response> {
   return await write(door, request, {
     type: "set",
     key,
-    value: await readValue(request),
+    value: await readValue(door, request),
     expiry,
   });
 }
@@ -116,21 +116,21 @@ async function write(door: Door, request: Request, mutation: Mutation): Promise<
   );
 }
 
-async function readValue(request: Request): Promise<Value> {
+async function readValue(door: Door, request: Request): Promise<Value> {
   switch (encodingOf(request.headers)) {
     case "bytes":
-      return bytesValue(await readBody(request, VALUE_BYTES_MAX));
+      return bytesValue(await door.bodies.read(request, VALUE_BYTES_MAX));
     case "v8":
-      return takeValue("v8", await readJson(request, TAGGED_VALUE_DEPTH_MAX));
+      return takeValue("v8", await readJson(door, request, TAGGED_VALUE_DEPTH_MAX));
     case "le64":
-      return takeValue("le64", await readJson(request, VALUE_DEPTH_MAX));
+      return takeValue("le64", await readJson(door, request, VALUE_DEPTH_MAX));
     case "json":
-      return takeValue("json", await readJson(request, VALUE_DEPTH_MAX));
+      return takeValue("json", await readJson(door, request, VALUE_DEPTH_MAX));
   }
 }
 
-async function readJson(request: Request, depthMax: number): Promise<unknown> {
-  return parseJson(await readBody(request, BODY_BYTES_MAX), depthMax);
+async function readJson(door: Door, request: Request, depthMax: number): Promise<unknown> {
+  return parseJson(await door.bodies.read(request, BODY_BYTES_MAX), depthMax);
 }
 
 /** How the body is to be stored: as `x-kvorum-encoding` says, else by its Content-Type. */

@@ -6,6 +6,10 @@
 
 /** Bytes of a request body that holds JSON. Raw values stop at `VALUE_BYTES_MAX` already. */
 export const BODY_BYTES_MAX = 1_048_576;
+/** Bytes of all bodies that a node is reading at a time. */
+export const BODIES_BYTES_MAX = 64 * 1_048_576;
+/** How long a body may take from its headers to its end: 35 KB/s is enough for the largest. */
+export const BODY_MS = 30_000;
 /** Arrays and objects inside one another in a JavaScript value, read or written. */
 export const VALUE_DEPTH_MAX = 32;
 /** The same in tagged form, where `{"map":[[key,value]]}` is one level of a value, and 3 of JSON. */

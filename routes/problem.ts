@@ -42,6 +42,7 @@ export const PROBLEMS = {
   "unknown-member": { status: 404, title: "There is no such member" },
   "no-such-route": { status: 404, title: "There is nothing at this address" },
   "method-not-allowed": { status: 405, title: "The address does not take this method" },
+  "request-timeout": { status: 408, title: "The request took too long to arrive" },
   "member-exists": { status: 409, title: "The member is there already" },
   "address-in-use": { status: 409, title: "Another member has this address" },
   "last-voter": { status: 409, title: "Nobody would be left to vote" },

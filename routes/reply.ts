@@ -44,6 +44,13 @@ function byteLength(body: string | Uint8Array): number {
   return typeof body === "string" ? utf8Encoder.encode(body).length : body.length;
 }
 
+const streamed = new WeakSet<Response>();
+
+/** Whether the answer's body is made as it is read, and has a deadline of its own. */
+export function isStreamed(response: Response): boolean {
+  return streamed.has(response);
+}
+
 export class Replies {
   readonly #idPrefix: string;
   #issued = 0;
@@ -144,7 +151,7 @@ export class Replies {
 
   /** A copy of the whole state. If it fails on its way, the connection is ended within the body. */
   backup(request: Request, { stateHash, body }: Backup): Response {
-    return new Response(body, {
+    const response = new Response(body, {
       headers: {
         "content-type": BACKUP_MEDIA_TYPE,
         "content-disposition": `attachment; filename="kvorum-${stateHash.index}.backup"`,
@@ -155,6 +162,8 @@ export class Replies {
         "x-request-id": this.idOf(request),
       },
     });
+    streamed.add(response);
+    return response;
   }
 
   /** @param requestId from `idOf`, so that a log line and the answer carry the same. */

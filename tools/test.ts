@@ -5,11 +5,12 @@
  * @module
  */
 
-import { plan, PROCESS_SUITES, type Run, select } from "./test_run/plan.ts";
+import { plan, PROCESS_SUITES, RANDOM_SUITES, type Run, select } from "./test_run/plan.ts";
 import { closingLine, countRun, type Counts, exitCodeFor, sum } from "./test_run/report.ts";
 
-/** The whole of it may take this long; then what still runs has failed. */
+/** The whole of it may take this long; then what still runs has failed. Under coverage all is slower. */
 const TOTAL_MS_MAX = 10 * 60_000;
+const COVERED_MS_MAX = 20 * 60_000;
 const stopSignals: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
   : ["SIGINT", "SIGTERM"];
@@ -61,6 +62,10 @@ function exists(path: string): boolean {
   }
 }
 
+function withTests(suites: readonly string[]): string[] {
+  return suites.filter((suite) => hasTests(new URL(`${suite}/`, root)));
+}
+
 function hasTests(directory: URL): boolean {
   try {
     return [...Deno.readDirSync(directory)].some((entry) =>
@@ -81,25 +86,37 @@ function makeScratch(): string {
   return Deno.makeTempDirSync({ dir: parent, prefix: "test-" });
 }
 
-async function main(args: readonly string[]): Promise<number> {
+/**
+ * Runs the tests that the arguments name, and counts them.
+ *
+ * @param afterwards is called with the directory that coverage was collected in, while it is still there.
+ * Without it none is collected.
+ */
+export async function runTests(
+  args: readonly string[],
+  afterwards?: (coverage: string) => Promise<void>,
+): Promise<Counts> {
   const scratch = makeScratch();
+  const coverage = afterwards === undefined ? null : `${scratch}/coverage`;
+  const totalMs = coverage === null ? TOTAL_MS_MAX : COVERED_MS_MAX;
   const aborter = new AbortController();
   const timer = setTimeout(() => {
-    aborter.abort(`stopped: not done after ${TOTAL_MS_MAX / 60_000} minutes`);
-  }, TOTAL_MS_MAX);
+    aborter.abort(`stopped: not done after ${totalMs / 60_000} minutes`);
+  }, totalMs);
   const onInterrupt = () => aborter.abort("stopped by a signal");
   for (const signal of stopSignals) Deno.addSignalListener(signal, onInterrupt);
   try {
     const runs = plan(select(args), {
       programs: [Deno.execPath(), ...optionalPrograms.filter(isInstalled)],
       scratch,
-      processSuites: PROCESS_SUITES.filter((suite) => hasTests(new URL(`${suite}/`, root))),
+      processSuites: withTests(PROCESS_SUITES),
+      randomSuites: withTests(RANDOM_SUITES),
+      coverage,
     });
     const counts: Counts[] = [];
     for (const run of runs) counts.push(await execute(run, scratch, aborter.signal));
-    const total = sum(counts);
-    console.log(closingLine(total));
-    return exitCodeFor(total);
+    if (coverage !== null) await afterwards?.(coverage);
+    return sum(counts);
   } finally {
     clearTimeout(timer);
     for (const signal of stopSignals) Deno.removeSignalListener(signal, onInterrupt);
@@ -107,4 +124,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  const counts = await runTests(Deno.args);
+  console.log(closingLine(counts));
+  Deno.exit(exitCodeFor(counts));
+}

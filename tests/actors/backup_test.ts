@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Backups } from "../../actors/backup.ts";
-import { BACKUP_CHUNK_BYTES } from "../../actors/limits_replica.ts";
+import { systemEnv } from "../../actors/env.ts";
+import { BACKUP_CHUNK_BYTES, BACKUP_STALL_MS, BACKUPS_MAX } from "../../actors/limits_replica.ts";
 import { Draining, NoLeader, NotServing, Overloaded } from "../../actors/outcomes.ts";
 import type { Backup } from "../../actors/service.ts";
+import { virtualEnv } from "../../actors/virtual_env.ts";
 import { BackupReader } from "../../kv/backup_file.ts";
 import { encodeClock } from "../../kv/command.ts";
 import { SnapshotReader } from "../../kv/snapshot_reader.ts";
@@ -106,7 +108,7 @@ Deno.test("Backups encodes only what is asked for", async () => {
       },
     }),
   };
-  const backups = new Backups();
+  const backups = new Backups(systemEnv());
   const { body } = backups.stream({ capture: watched, term }, ORIGIN, backups.admit());
   const reader = body.getReader();
   await reader.read(); // The prefix.
@@ -117,8 +119,28 @@ Deno.test("Backups encodes only what is asked for", async () => {
   await reader.cancel();
 });
 
+Deno.test("Backups cuts off a reader that takes nothing for long, and frees its place", async () => {
+  for (const taken of [0, 2]) {
+    const env = virtualEnv(1);
+    const backups = new Backups(env);
+    const body = backups.stream(captured(), ORIGIN, backups.admit()).body;
+    const reader = body.getReader();
+    for (let part = 0; part < taken; part++) {
+      await env.advance(BACKUP_STALL_MS - 1);
+      await reader.read();
+    }
+    await env.advance(BACKUP_STALL_MS - 1);
+    const release = backups.admit();
+    assertThrows(() => backups.admit(), Overloaded);
+    release();
+    await env.advance(1);
+    await assertRejects(() => reader.read(), NotServing, "not read for");
+    for (let place = 0; place < BACKUPS_MAX; place++) backups.admit();
+  }
+});
+
 Deno.test("Backups frees a place once, however often it is told to", () => {
-  const backups = new Backups();
+  const backups = new Backups(systemEnv());
   const release = backups.admit();
   backups.admit();
   release();

@@ -7,14 +7,16 @@ import { assert, assertEquals } from "@std/assert";
 import type { Hono } from "hono";
 import type { ClusterService, KvService } from "../../actors/service.ts";
 import { createApp } from "../../routes/app.ts";
+import type { Bodies } from "../../routes/bodies.ts";
 import { type ProblemCode, PROBLEMS } from "../../routes/problem.ts";
 import { scriptedCluster } from "./scripted.ts";
 
 /** An app that fails its test with any line that it logs. */
-export function quietApp(service: KvService, cluster: ClusterService = scriptedCluster({})): Hono {
+export function quietApp(service: KvService, cluster?: ClusterService, bodies?: Bodies): Hono {
   return createApp({
     service,
-    cluster,
+    cluster: cluster ?? scriptedCluster({}),
+    bodies,
     log: (text) => {
       throw new Error(`the app logged: ${text}`);
     },

@@ -1,6 +1,7 @@
 /** Reading bodies under a cap, and JSON strictly. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { parseJson, readBody } from "../../routes/body.ts";
+import { Bodies } from "../../routes/bodies.ts";
+import { parseJson } from "../../routes/body.ts";
 import { HttpProblem } from "../../routes/problem.ts";
 
 /** A request without a Content-Length, whose body comes in chunks as they are asked for. */
@@ -17,6 +18,11 @@ function chunked(chunks: readonly number[], headers: Record<string, string> = {}
     },
   }, { highWaterMark: 0 });
   return { request: new Request("http://localhost/", { method: "PUT", body, headers }), seen };
+}
+
+/** Reads as the doors do. */
+async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
+  return await new Bodies().read(request, bytesMax);
 }
 
 async function refusal(request: Request, bytesMax: number): Promise<string> {

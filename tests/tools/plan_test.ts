@@ -2,10 +2,16 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import { plan, type Run, select } from "../../tools/test_run/plan.ts";
 
-const surroundings = { programs: ["/bin/deno", "strace"], scratch: "/s" };
+const surroundings = { programs: ["/bin/deno", "strace"], scratch: "/s", coverage: null };
 
 function planFor(args: string[], processSuites = ["tests/cli", "tests/cluster"]): Run[] {
-  return plan(select(args), { ...surroundings, processSuites });
+  return plan(select(args), { ...surroundings, processSuites, randomSuites: ["tests/sim"] });
+}
+
+/** The same under coverage. */
+function coveredFor(args: string[], randomSuites = ["tests/sim"]): Run[] {
+  const processSuites = ["tests/cli"];
+  return plan(select(args), { ...surroundings, processSuites, randomSuites, coverage: "/s/c" });
 }
 
 /** The paths of a run: what stands behind its flags. */
@@ -49,6 +55,32 @@ Deno.test("plan() passes flags on to every run, with their values", () => {
       "--seed=5",
     ]);
   }
+});
+
+Deno.test("plan() measures coverage of all but the suites that draw at random", () => {
+  const [units, random, processes, ...rest] = coveredFor(["--fail-fast"]);
+  assertEquals(rest, []);
+  for (const run of [units!, processes!]) assert(run.args.includes("--coverage=/s/c"));
+  assertFalse(random!.args.some((arg) => arg.startsWith("--coverage")));
+  assertEquals([units!, random!, processes!].map(pathsOf), [["tests"], ["tests/sim"], [
+    "tests/cli",
+  ]]);
+  const ignored = units!.args.find((arg) => arg.startsWith("--ignore="))!;
+  assert(ignored.includes("tests/sim") && ignored.includes("tests/cluster"));
+  for (const run of [units!, random!, processes!]) assert(run.args.includes("--fail-fast"));
+});
+
+Deno.test("plan() under coverage runs only what is named, too", () => {
+  assertEquals(coveredFor([], []).map((run) => run.name), ["in-process", "processes"]);
+  assertEquals(coveredFor(["tests/sim/swarm_test.ts"]).map((run) => run.name), ["random"]);
+  assertEquals(coveredFor(["tests/raft"]).map(pathsOf), [["tests/raft"]]);
+});
+
+Deno.test("plan() without coverage runs the suites that draw at random beside the others", () => {
+  for (const run of planFor([])) {
+    assertFalse(run.args.some((arg) => arg.startsWith("--coverage") || arg.includes("tests/sim")));
+  }
+  assertEquals(planFor(["tests/sim"]).map((run) => run.name), ["in-process"]);
 });
 
 Deno.test("plan() permits writing to the scratch directory and running what is named only", () => {

@@ -8,6 +8,11 @@
 
 /** The directories of the suites that start real nodes and launchers. */
 export const PROCESS_SUITES: readonly string[] = ["tests/cli", "tests/cluster"];
+/**
+ * The directories of suites that draw their schedules at random. Under coverage they run without being
+ * measured: what a seed happens to reach is not thereby tested, and measuring makes them twice as slow.
+ */
+export const RANDOM_SUITES: readonly string[] = ["tests/sim", "tests/chaos"];
 const ALL_SUITES = "tests";
 
 /** What the user wrote behind `deno task test`. */
@@ -32,6 +37,10 @@ export interface Surroundings {
   readonly scratch: string;
   /** Those of {@linkcode PROCESS_SUITES} that hold tests; `deno test` fails on one that does not. */
   readonly processSuites: readonly string[];
+  /** Those of {@linkcode RANDOM_SUITES} that hold tests. */
+  readonly randomSuites: readonly string[];
+  /** Where coverage is collected, or null for not at all. Processes that tests start inherit it. */
+  readonly coverage: string | null;
 }
 
 /** Flags of `deno test` whose value is an argument of its own. */
@@ -58,18 +67,29 @@ export function select(args: readonly string[]): Selection {
 /** Plans the runs, in the order in which they are to happen. */
 export function plan(selection: Selection, surroundings: Surroundings): Run[] {
   const paths = selection.paths.length > 0 ? selection.paths.map(normalise) : [ALL_SUITES];
-  const unitPaths = paths.filter((path) => !isProcessSuite(path));
-  const processPaths = paths.filter(isProcessSuite);
-  // The directory above the process suites selects them too.
-  if (unitPaths.includes(ALL_SUITES)) processPaths.push(...surroundings.processSuites);
+  const { processSuites, coverage } = surroundings;
+  const apart = coverage === null ? PROCESS_SUITES : [...PROCESS_SUITES, ...RANDOM_SUITES];
+  const randomPaths = coverage === null ? [] : paths.filter((path) => isIn(RANDOM_SUITES, path));
+  const unitPaths = paths.filter((path) => !isIn(apart, path));
+  const processPaths = paths.filter((path) => isIn(PROCESS_SUITES, path));
+  // The directory above these suites selects them too.
+  if (unitPaths.includes(ALL_SUITES)) {
+    processPaths.push(...processSuites);
+    if (coverage !== null) randomPaths.push(...surroundings.randomSuites);
+  }
 
   const runs: Run[] = [];
+  const measured = coverage === null ? [] : [`--coverage=${coverage}`, "--coverage-raw-data-only"];
   if (unitPaths.length > 0) {
-    const flags = ["--parallel", `--ignore=${PROCESS_SUITES.join(",")}`, ...selection.flags];
+    const flags = ["--parallel", `--ignore=${apart.join(",")}`, ...measured, ...selection.flags];
     runs.push(testRun("in-process", unitPaths, flags, surroundings));
   }
+  if (randomPaths.length > 0) {
+    runs.push(testRun("random", randomPaths, ["--parallel", ...selection.flags], surroundings));
+  }
   if (processPaths.length > 0) {
-    runs.push(testRun("processes", processPaths, selection.flags, surroundings));
+    const flags = [...measured, ...selection.flags];
+    runs.push(testRun("processes", processPaths, flags, surroundings));
   }
   return runs;
 }
@@ -91,8 +111,8 @@ function testRun(
   return { name, args: ["test", ...permissions, ...flags, ...paths] };
 }
 
-function isProcessSuite(path: string): boolean {
-  return PROCESS_SUITES.some((suite) => path === suite || path.startsWith(`${suite}/`));
+function isIn(suites: readonly string[], path: string): boolean {
+  return suites.some((suite) => path === suite || path.startsWith(`${suite}/`));
 }
 
 function normalise(path: string): string {
