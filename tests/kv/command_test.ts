@@ -153,7 +153,10 @@ function stampCommandIfLongEnough(bytes: Uint8Array): void {
   if (bytes.length > COMMAND_HEADER_BYTES) stampCommand(bytes, 0xfeed_0000_0001, 1, 0);
 }
 
-Deno.test("a store survives 100,000 random and mutated commands, and equals its twin", () => {
+/** 100,000 of them, or as many times that as the variable says. */
+const FUZZ_COMMANDS = 100_000 * Number(Deno.env.get("KVORUM_FUZZ_TIMES") ?? 1);
+
+Deno.test("a store survives random and mutated commands, and equals its twin", () => {
   const twins = [new Store(), new Store()];
   const [a, b] = [twins[0]!, twins[1]!];
   let seed = 42;
@@ -167,7 +170,7 @@ Deno.test("a store survives 100,000 random and mutated commands, and equals its 
   seeds.push(encodeClock(), encodeOpenSession(1), encodeOpenSession(2));
   seeds.push(encodeHashMark(), encodeHashCheck(1, "ab".repeat(16)));
   const counts = new Map<string, number>();
-  for (let i = 1; i <= 100_000; i++) {
+  for (let i = 1; i <= FUZZ_COMMANDS; i++) {
     let data: Uint8Array = seeds[random(seeds.length)]!.slice();
     for (let flips = random(4); flips > 0; flips--) data[random(data.length)] = random(256);
     if (random(8) === 0) data = data.subarray(0, random(data.length + 1));

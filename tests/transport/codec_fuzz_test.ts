@@ -1,5 +1,6 @@
 /**
- * The message codec against random and mutated bytes.
+ * The message codec against random and mutated bytes: a quarter of a million inputs, or as many times that
+ * as the variable `KVORUM_FUZZ_TIMES` says (docs/reliability/hardening.md).
  *
  * @module
  */
@@ -11,8 +12,9 @@ import { decodeMessage, encodeMessage, MalformedFrame } from "../../transport/co
 import { GROUP, seeded } from "./harness.ts";
 import { messages } from "./messages.ts";
 
-const FUZZ_RANDOM = 100_000;
-const FUZZ_MUTATED = 150_000;
+const TIMES = Number(Deno.env.get("KVORUM_FUZZ_TIMES") ?? 1);
+const FUZZ_RANDOM = 100_000 * TIMES;
+const FUZZ_MUTATED = 150_000 * TIMES;
 
 /** Decodes, or says that the bytes were refused; any other error gets through. */
 function tryDecode(input: Uint8Array): { group: GroupId; message: PeerMessage } | null {
