@@ -7,13 +7,12 @@
  * @module
  */
 
-import { readLcov } from "./coverage/lcov.ts";
-import { judge, missing, roomsOf, table } from "./coverage/rooms.ts";
+import { readLcov } from "./covered/lcov.ts";
+import { judge, missing, roomsOf, table } from "./covered/rooms.ts";
 import { closingLine, exitCodeFor } from "./test_run/report.ts";
 import { runTests } from "./test.ts";
 
 const root = new URL("../", import.meta.url);
-const LOADER = new URL("coverage/load_all.ts", import.meta.url);
 /** Rooms whose files are measured; those of tests and benchmarks, which run by hand, are not. */
 const SOURCES = ["raft", "kv", "storage", "transport", "actors", "routes", "client", "cli", "std"];
 /** It starts a node when it is loaded, so its own processes must tell of it. */
@@ -57,8 +56,10 @@ async function main(args: readonly string[]): Promise<number> {
   let problems: string[] = [];
   const counts = await runTests(args, async (directory) => {
     // A file that no test loads would not be in the report at all, as if it had no lines.
-    const permissions = ["--no-prompt", "--allow-read", "--allow-env"];
-    await deno(["run", ...permissions, `--coverage=${directory}`, LOADER.href, ...files]);
+    const loader = `${directory}-loader.ts`;
+    const imports = files.map((path) => `import ${JSON.stringify(new URL(path, root).href)};\n`);
+    Deno.writeTextFileSync(loader, imports.join(""));
+    await deno(["run", "--no-prompt", `--coverage=${directory}`, loader]);
     const lcov = await deno(["coverage", "--lcov", directory]);
     const covered = readLcov(lcov, decodeURIComponent(root.pathname));
     const measured = new Set([...files, ENTRY]);

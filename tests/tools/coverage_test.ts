@@ -1,7 +1,7 @@
 /** Reading coverage as Deno 2.9 writes it, and what must be reached. */
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { type FileCoverage, readLcov } from "../../tools/coverage/lcov.ts";
-import { judge, LINES_PERCENT_MIN, missing, roomsOf, table } from "../../tools/coverage/rooms.ts";
+import { type FileCoverage, readLcov } from "../../tools/covered/lcov.ts";
+import { judge, LINES_PERCENT_MIN, missing, roomsOf, table } from "../../tools/covered/rooms.ts";
 
 function record(path: string, lines: readonly number[]): string {
   const hit = lines.filter((count) => count > 0).length;
