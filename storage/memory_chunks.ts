@@ -13,6 +13,7 @@ export class MemoryChunks {
   readonly #values = new Map<number, Uint8Array[]>();
   #bytes = 0;
   #serialMax = 0;
+  #corruptsNext = false;
 
   /** Of all chunks, headers included. */
   get bytes(): number {
@@ -35,6 +36,11 @@ export class MemoryChunks {
     this.#values.set(serial, values);
     this.#bytes += value.length - (values[chunk]?.length ?? 0);
     values[chunk] = value;
+    if (this.#corruptsNext && serial === this.incoming?.serial) {
+      this.#corruptsNext = false;
+      values[chunk] = value.slice();
+      this.corrupt(serial, chunk);
+    }
   }
 
   get(serial: number, chunk: number): Uint8Array | null {
@@ -71,6 +77,11 @@ export class MemoryChunks {
     }
     this.#serialMax = Math.max(this.#serialMax, current?.serial ?? 0, incoming?.serial ?? 0);
     return { current, incoming: found, nextSerial: this.#serialMax + 1 };
+  }
+
+  /** Flips a bit in the next chunk of a snapshot that comes in, once it is here. */
+  corruptNext(): void {
+    this.#corruptsNext = true;
   }
 
   /** Flips a bit in a chunk. @throws {RangeError} if it is not there. */

@@ -18,6 +18,7 @@ import {
   wireWrite,
 } from "./requests.ts";
 import { Dice } from "./random.ts";
+import { outlivesMemory } from "./schedule.ts";
 import type { World } from "./world.ts";
 import type { Consistency, ServedRead, WriteResult } from "../../actors/service.ts";
 
@@ -65,10 +66,6 @@ export class Clients {
     return !this.#isOver && this.#asked++ < OPERATIONS_MAX;
   }
 
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
   /** No more requests; those that are still on their way are not waited for. */
   end(): void {
     this.#isOver = true;
@@ -97,6 +94,8 @@ class Client {
   #seenIndex = 0;
   #requests = 0;
   #call: Call | null = null;
+  /** What is to be asked again soon. */
+  #retrying: Request | null = null;
 
   constructor(clients: Clients, world: World, number: number) {
     this.#clients = clients;
@@ -116,10 +115,10 @@ class Client {
   }
 
   giveUp(): void {
-    if (this.#call === null) return;
-    const { request } = this.#call;
+    const request = this.#call?.request ?? this.#retrying;
     this.#call = null;
-    this.#record(request, { outcome: "unknown" });
+    this.#retrying = null;
+    if (request !== null) this.#record(request, { outcome: "unknown" });
   }
 
   #rest(): void {
@@ -141,13 +140,15 @@ class Client {
         asked: this.#world.watch.reads.asked(read.consistency),
       };
     }
-    const write = drawWrite(
-      this.#dice,
-      this.#world.schedule.keys,
-      `${this.#name}.${number}`,
-      this.#seen,
-    );
+    const write = drawWrite(this.#dice, this.#world.schedule, this.#value(number), this.#seen);
+    // What is asked again when its key is forgotten is done again.
+    if (outlivesMemory(this.#world.schedule)) write.idempotencyKey = null;
     return { ...base, type: "write", ...write };
+  }
+
+  /** No value is ever set by two requests. */
+  #value(number: number): string {
+    return `${this.#name}.${number}`.padEnd(this.#world.schedule.valueBytes, ".");
   }
 
   /** What it read last of each key: by that it checks and sets. */
@@ -252,9 +253,11 @@ class Client {
     this.#world.marks["outcome-unknown"]++;
     if (request.type === "write" && request.idempotencyKey !== null && this.#dice.happens(80)) {
       request.isRetried = true;
+      this.#retrying = request;
       this.#world.env.setTimer(() => {
-        if (this.#clients.isOver) this.#record(request, { outcome: "unknown" });
-        else this.#ask(request);
+        if (this.#retrying !== request) return;
+        this.#retrying = null;
+        this.#ask(request);
       }, 5 + this.#dice.below(200));
       return;
     }
@@ -263,9 +266,7 @@ class Client {
   }
 
   #record(request: Request, outcome: OutcomeOf): void {
-    this.#world.trace.tell(
-      `${this.#name} ${describe(request)} comes to ${JSON.stringify(outcome)}`,
-    );
+    this.#world.trace.tell(`${this.#name} ${describe(request)} comes to ${tellOutcome(outcome)}`);
     const isJudged = request.type === "write" ||
       this.#world.watch.reads.isLinearizable(request.consistency);
     if (!isJudged || !request.isRecorded) return;
@@ -280,13 +281,34 @@ class Client {
 
 type OutcomeOf =
   | { readonly outcome: "failed" | "unknown" }
-  | { readonly outcome: "ok"; readonly versionstamp?: string; readonly entries?: unknown }
+  | {
+    readonly outcome: "ok";
+    readonly versionstamp?: string;
+    readonly entries?: readonly ReturnType<typeof historyEntry>[];
+  }
   | { readonly outcome: "check-failed"; readonly failedChecks: readonly number[] };
+
+/** What a trace shows of a value. */
+const SHOWN_CHARS = 12;
+
+function tellOutcome(outcome: OutcomeOf): string {
+  if (outcome.outcome === "check-failed") return `check-failed ${outcome.failedChecks}`;
+  if (outcome.outcome !== "ok") return outcome.outcome;
+  if (outcome.versionstamp !== undefined) return `ok ${outcome.versionstamp}`;
+  const entries = outcome.entries?.map((entry) =>
+    entry === null
+      ? "nothing"
+      : `${String(entry.value).slice(0, SHOWN_CHARS)} of ${entry.versionstamp}`
+  );
+  return `ok ${entries}`;
+}
 
 function describe(request: Request): string {
   if (request.type === "read") return `${request.consistency.mode} read of ${request.keys}`;
   const mutations = request.mutations.map((it) =>
-    it.type === "delete" ? `delete ${it.key}` : `${it.type} ${it.key} ${it.value}`
+    it.type === "delete"
+      ? `delete ${it.key}`
+      : `${it.type} ${it.key} ${String(it.value).slice(0, SHOWN_CHARS)}`
   );
   const key = request.idempotencyKey === null ? "" : ` under ${request.idempotencyKey}`;
   return `write ${request.checks.length} checks, ${mutations}${key}`;

@@ -39,7 +39,7 @@ export function drawFault(dice: Dice, of: FaultClass, world: World): Fault {
         return {
           atMs,
           type: "aim-cut",
-          moment: dice.pick(["joint", "election", "transfer"]),
+          moment: dice.pick(["joint", "configuration", "election", "transfer"]),
           ms: shortMs,
         };
       }
@@ -101,7 +101,12 @@ function drawClock(dice: Dice, atMs: number, node: number): Fault {
     case 0:
       return { atMs, type: "suspend", node, ms: dice.between(20, 1_500) };
     case 1:
-      return { atMs, type: "jump", node, ms: dice.pick([-30_000, -500, -120, 120, 500, 30_000]) };
+      return {
+        atMs,
+        type: "jump",
+        node,
+        ms: dice.pick([-30_000, -500, -120, 120, 500, 30_000, 3_700_000]),
+      };
     case 2:
       return { atMs, type: "rate", node, rate: 1 + (dice.below(21) - 10) / 100 };
     default:
@@ -112,6 +117,7 @@ function drawClock(dice: Dice, atMs: number, node: number): Fault {
 function drawDamage(dice: Dice, atMs: number, node: number, ms: number): Fault {
   const draw = dice.below(10);
   if (draw < 5) return { atMs, type: "lose-tail", node, commits: dice.between(1, 12), ms };
+  if (draw < 6) return { atMs, type: "flip", node, of: "incoming", ms };
   if (draw < 8) {
     return { atMs, type: "flip", node, of: dice.pick(["log", "snapshot", "snapshot"]), ms };
   }

@@ -33,6 +33,8 @@ export class Faults {
   readonly #world: World;
   readonly #aims: { readonly fault: Aimed; readonly untilMs: number }[] = [];
   #isOver = false;
+  /** Requests of operators that were not answered yet, by the process that was asked. */
+  readonly #open = new Set<NonNullable<Machine["process"]>>();
 
   constructor(world: World) {
     this.#world = world;
@@ -40,6 +42,11 @@ export class Faults {
     for (const fault of world.schedule.faults) {
       world.env.setTimer(() => this.#strike(fault), fault.atMs);
     }
+  }
+
+  /** Whether an operator waits for an answer of a process that lives: what it asked may still come to be. */
+  get isBusy(): boolean {
+    return this.#world.machines.some(({ process }) => process !== null && this.#open.has(process));
   }
 
   /** From now on nothing more is broken; what is broken already stays so. */
@@ -261,6 +268,7 @@ export class Faults {
   #damage(machine: Machine, fault: FaultOf<"lose-tail" | "flip" | "wipe">): void {
     const world = this.#world;
     if (!this.#mayDamage(machine)) return;
+    if (fault.type === "flip" && fault.of === "incoming") return machine.disk.chunks.corruptNext();
     world.crash(machine, false);
     machine.wasDamaged = true;
     const { disk } = machine;
@@ -343,8 +351,9 @@ export class Faults {
     onDone: () => void = () => {},
   ): void {
     const { trace, watch } = this.#world;
-    const { process } = machine;
-    call(process!.node.service).then(() => {
+    const process = machine.process!;
+    this.#open.add(process);
+    call(process.node.service).finally(() => this.#open.delete(process)).then(() => {
       if (machine.process !== process) return;
       trace.tell(`${machine.id} answers: ${what} is done`);
       onDone();

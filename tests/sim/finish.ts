@@ -19,6 +19,8 @@ import { type Configuration, EntryKind } from "../../raft/types.ts";
 /** How long the cluster may take: corrupt snapshots are fetched again after up to 30 s, room is looked for each 10 s. */
 const LIVENESS_MS = 90_000;
 const STEP_MS = 20;
+/** An operator's request takes no longer than this. */
+const OPERATORS_MS = 12_000;
 /** Answers that are on their way come within so long, or not any more. */
 const CALLS_MS = 100;
 /** How often a fresh write or read is tried. */
@@ -41,6 +43,10 @@ export async function finish(
   heal(world, faults);
   if (!await pass(CALLS_MS)) return;
   clients.end();
+  // A change of members that is under way could be stopped half-way by the deaths that follow.
+  for (let ms = 0; ms < OPERATORS_MS && faults.isBusy; ms += STEP_MS) {
+    if (!await pass(STEP_MS)) return;
+  }
   const survivors = chooseSurvivors(world);
   if (survivors === null) {
     world.trace.tell("no quorum is left that could be healed");
@@ -118,7 +124,11 @@ function relevantConfigurations(world: World): Configuration[] {
     const voters = world.machines.slice(0, world.schedule.nodes).map(({ id }) => id);
     found.push({ voters, votersOutgoing: [], learners: [], promoting: [], addresses: [] });
   }
-  for (const { disk } of world.machines) {
+  for (const { disk, life } of world.machines) {
+    // A leader sends what its own disk does not have yet.
+    for (const { index, configuration } of life?.core.configurations ?? []) {
+      if (index > commitIndex) found.push(configuration);
+    }
     for (const { index, kind, data } of disk.entries) {
       if (index > commitIndex && kind === EntryKind.Configuration) {
         found.push(decodeConfiguration(data));

@@ -48,7 +48,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   membership: {
     always: ["membership", "transfers"],
     sometimes: [...NETWORK, "crashes", "aimed", "pauses", "snapshots", "damage"],
-    faultsMax: 12,
+    faultsMax: 18,
   },
 };
 
@@ -85,6 +85,7 @@ export function drawSchedule(seed: number, profileName = "swarm"): Schedule {
     keys: dice.between(1, 10),
     clients: dice.between(1, 4),
     thinkMs: dice.pick([10, 40, 40, 100]),
+    valueBytes: dice.pick([0, 0, 0, 0, 2_000, 20_000]),
     hashCheckMs: dice.pick([200, 1_000, 60_000]),
     network: drawNetwork(dice, classes.has("network")),
     commitMs: dice.pick([0, 0.5, 2, 5]),

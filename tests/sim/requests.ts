@@ -76,7 +76,7 @@ function drawConsistency(dice: Dice, seenIndex: number): Consistency {
 /** A set, delete, check-and-set, sum, several at once, or a set that expires. */
 export function drawWrite(
   dice: Dice,
-  keys: number,
+  { keys }: { readonly keys: number },
   value: string,
   seen: ReadonlyMap<string, string | null>,
 ) {
@@ -87,7 +87,7 @@ export function drawWrite(
   const write = {
     checks: [] as HistoryCheck[],
     mutations: [set] as HistoryMutation[],
-    idempotencyKey: dice.happens(35) ? value : null,
+    idempotencyKey: dice.happens(35) ? value.replace(/\.+$/, "") as string | null : null,
     expireInMs: null as number | null,
     isRetried: false,
     isRecorded: true,

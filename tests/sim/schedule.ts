@@ -8,6 +8,9 @@
  * @module
  */
 
+/** A clock jump from which on what is remembered for minutes counts as long ago. */
+export const LONG_JUMP_MS = 60_000;
+
 /** Whoever leads at the time. */
 export const LEADER = -1;
 
@@ -23,6 +26,8 @@ export const MOMENTS = [
   "snapshot-chunk",
   /** A node has installed a snapshot. */
   "snapshot-install",
+  /** A leader has appended another configuration. */
+  "configuration",
   /** A leader is in a joint configuration. */
   "joint",
   /** A leader was asked to hand over. */
@@ -105,7 +110,8 @@ export type Fault =
     | {
       readonly type: "flip";
       readonly node: number;
-      readonly of: "log" | "snapshot";
+      /** `incoming`: the next chunk of a snapshot that comes in; the process goes on. */
+      readonly of: "log" | "snapshot" | "incoming";
       readonly ms: number;
     }
     /** A crash after which the disk is empty. */
@@ -199,6 +205,8 @@ export interface Schedule {
   readonly clients: number;
   /** What a client waits between two calls, on average. */
   readonly thinkMs: number;
+  /** What clients set is at least so large: with large values a snapshot takes several chunks. */
+  readonly valueBytes: number;
   readonly hashCheckMs: number;
   readonly network: NetworkFaults;
   /** A commit takes so long; the second is the mean of what comes on top. */
@@ -216,6 +224,11 @@ export function clocksKeepLeases({ faults }: Schedule): boolean {
     fastest = Math.max(fastest, fault.rate);
   }
   return fastest / slowest <= 1.25;
+}
+
+/** Whether clocks jump so far that idempotency keys and sessions expire: then a retry may be done twice. */
+export function outlivesMemory({ faults }: Schedule): boolean {
+  return faults.some((fault) => fault.type === "jump" && Math.abs(fault.ms) >= LONG_JUMP_MS);
 }
 
 /**

@@ -249,6 +249,8 @@ export class World {
             this.marks[isMoved ? "transfer-moved" : "transfer-failed"]++;
           }
         }
+        const isChanged = effects.some(({ type }) => type === "configuration");
+        if (wasLeader && isChanged) this.onMoment(machine, "configuration");
         if (wasLeader && life.core.configuration.votersOutgoing.length > 0) {
           this.onMoment(machine, "joint");
         }
