@@ -69,6 +69,12 @@ export class Reads {
   /** Those that need a round of messages, and those that may go by the lease: they share no round. */
   #queue: PendingRead[] = [];
   #leaseQueue: PendingRead[] = [];
+  /**
+   * Those that were refused: asked again at once, a node that is no leader any more and does not show it yet
+   * (it has just started again) would be asked as fast as the network allows.
+   */
+  #refused: PendingRead[] = [];
+  #refusedLease: PendingRead[] = [];
   /** By the ids of their attempts. */
   readonly #rounds = new Map<number, Round>();
   /** Rounds that want another attempt. */
@@ -137,15 +143,32 @@ export class Reads {
     }
   }
 
-  /** The attempt `id` came to nothing: unless another is under way, its reads wait for the next. */
+  /**
+   * The attempt `id` came to nothing: unless another is under way, its reads wait for the next, which begins
+   * with a tick, or when another leader is found.
+   */
   refused(id: number): void {
     const round = this.#rounds.get(id);
     if (round === undefined) return;
     this.#rounds.delete(id);
     round.ids.delete(id);
     if (round.ids.size > 0) return;
-    if (round.lease) this.#leaseQueue = this.#leaseQueue.concat(takeReads(round));
-    else this.#queue = this.#queue.concat(takeReads(round));
+    if (round.lease) this.#refusedLease = this.#refusedLease.concat(takeReads(round));
+    else this.#refused = this.#refused.concat(takeReads(round));
+  }
+
+  /** Another leader was found: what was refused may be asked again at once. */
+  leaderChanged(): void {
+    this.#askAgain();
+  }
+
+  #askAgain(): void {
+    if (this.#refused.length > 0) this.#queue = this.#queue.concat(this.#refused);
+    if (this.#refusedLease.length > 0) {
+      this.#leaseQueue = this.#leaseQueue.concat(this.#refusedLease);
+    }
+    this.#refused = [];
+    this.#refusedLease = [];
   }
 
   /** Takes the reads that the store, having applied `index`, may answer. */
@@ -164,6 +187,7 @@ export class Reads {
    */
   tick(nowMs: number, leads: boolean, hasLeader: boolean): void {
     if (nowMs >= this.#earliestDeadlineMs) this.#expire(nowMs, hasLeader);
+    this.#askAgain();
     if (leads || this.#rounds.size === 0) return;
     for (const round of new Set(this.#rounds.values())) {
       if (++round.ticks < round.retryTicks) continue;
@@ -208,6 +232,8 @@ export class Reads {
       });
     this.#queue = sift(this.#queue);
     this.#leaseQueue = sift(this.#leaseQueue);
+    this.#refused = sift(this.#refused);
+    this.#refusedLease = sift(this.#refusedLease);
     for (const round of new Set(this.#rounds.values())) {
       round.reads = sift(round.reads);
       if (round.reads.length > 0) continue;

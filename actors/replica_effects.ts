@@ -100,6 +100,9 @@ function onStatus(state: State, { role, term, leader }: EffectOf<"status">): voi
   const isNews = leader !== state.leaderKnown || term !== state.leaderTerm;
   state.leaderKnown = leader;
   state.leaderTerm = term;
-  if (isNews && leader !== null) state.proposals.leaderChanged();
+  if (isNews && leader !== null) {
+    state.proposals.leaderChanged();
+    state.reads.leaderChanged();
+  }
   state.options.onEvent({ type: "role", role, term, leader });
 }

@@ -76,6 +76,7 @@ Deno.test("Reads that a lease would have done for start over as such when they a
   bench.admit("a", 5000, true);
   bench.begin();
   bench.reads.refused(1);
+  bench.reads.leaderChanged();
   assertEquals(bench.reads.begin(), [{ id: 2, lease: true }]);
 });
 
@@ -109,12 +110,31 @@ Deno.test("Reads starts a refused attempt over under a fresh id (bug 18)", () =>
   bench.admit("a");
   assertEquals(bench.begin(), [1]);
   bench.reads.refused(1);
+  bench.reads.leaderChanged();
   assertEquals(bench.begin(), [2]);
   bench.reads.confirmed(1, 1, true); // The answer to the attempt that was given up.
   assertEquals(bench.ready(1), []);
   bench.reads.confirmed(2, 4, true);
   assertEquals(bench.ready(4), ["a"]);
 });
+
+for (const lease of [false, true]) {
+  const kind = lease ? "lease" : "linearizable";
+  Deno.test(`Reads asks who refused a ${kind} read again with the next tick only, so that two nodes cannot keep each other busy`, () => {
+    const bench = new Bench();
+    bench.admit("a", 5000, lease);
+    assertEquals(bench.begin(), [1]);
+    bench.reads.refused(1);
+    assertEquals(bench.begin(), []);
+    assertEquals(bench.reads.size, 1);
+    bench.reads.tick(0, false, true);
+    assertEquals(bench.begin(), [2]);
+    bench.reads.refused(2);
+    bench.reads.tick(5000, false, true);
+    assertEquals(bench.rejected.map(([name]) => name), ["a"]);
+    assertEquals(bench.begin(), []);
+  });
+}
 
 Deno.test("Reads starts over an attempt that got no answer", () => {
   const bench = new Bench();
