@@ -33,8 +33,8 @@ export class Faults {
   readonly #world: World;
   readonly #aims: { readonly fault: Aimed; readonly untilMs: number }[] = [];
   #isOver = false;
-  /** Requests of operators that were not answered yet, by the process that was asked. */
-  readonly #open = new Set<NonNullable<Machine["process"]>>();
+  /** Requests of operators that were not answered yet, and the process that was asked. */
+  readonly #open = new Set<{ readonly process: NonNullable<Machine["process"]> }>();
 
   constructor(world: World) {
     this.#world = world;
@@ -46,7 +46,9 @@ export class Faults {
 
   /** Whether an operator waits for an answer of a process that lives: what it asked may still come to be. */
   get isBusy(): boolean {
-    return this.#world.machines.some(({ process }) => process !== null && this.#open.has(process));
+    const living = new Set(this.#world.machines.map(({ process }) => process));
+    for (const { process } of this.#open) if (living.has(process)) return true;
+    return false;
   }
 
   /** From now on nothing more is broken; what is broken already stays so. */
@@ -302,6 +304,7 @@ export class Faults {
     const asker = this.#named(fault.at);
     const machine = world.machines[fault.type === "add" ? fault.node : fault.by];
     if (asker === null || machine === undefined || machine === asker) return;
+    machine.additions++;
     if (machine.isFree) {
       machine.isFree = false;
       machine.isOutcast = false;
@@ -322,9 +325,9 @@ export class Faults {
     const machine = this.#world.machines[node];
     if (asker === null || machine === undefined) return;
     this.#ask(asker, `remove ${machine.id}`, (service) => service.removeMember(machine.id), () => {
-      const { epoch } = machine;
+      const { epoch, additions } = machine;
       this.#later(REMOVED_MS, () => {
-        if (machine.epoch !== epoch) return;
+        if (machine.epoch !== epoch || machine.additions !== additions) return;
         this.#world.crash(machine, false);
         machine.isFree = true;
       });
@@ -352,8 +355,9 @@ export class Faults {
   ): void {
     const { trace, watch } = this.#world;
     const process = machine.process!;
-    this.#open.add(process);
-    call(process.node.service).finally(() => this.#open.delete(process)).then(() => {
+    const asked = { process };
+    this.#open.add(asked);
+    call(process.node.service).finally(() => this.#open.delete(asked)).then(() => {
       if (machine.process !== process) return;
       trace.tell(`${machine.id} answers: ${what} is done`);
       onDone();

@@ -135,7 +135,15 @@ function relevantConfigurations(world: World): Configuration[] {
       }
     }
   }
-  return found;
+  return found.flatMap((each) => [each, ...promoted(each)]);
+}
+
+/** What becomes of a configuration by itself, once those on their way to becoming voters have caught up. */
+function promoted(configuration: Configuration): Configuration[] {
+  return configuration.promoting.map(({ id, replaces }) => {
+    const voters = configuration.voters.filter((each) => each !== replaces);
+    return { ...configuration, voters: [...voters, id] };
+  });
 }
 
 /** Waits until all members that live have one log and one state. */

@@ -46,6 +46,8 @@ export class Machine {
   isStopped = false;
   /** It is down for good: no restart that was planned counts. */
   isDead = false;
+  /** How often it was asked to be let in: whoever is, is not switched off for an earlier removal. */
+  additions = 0;
   /** Raised by each start and crash, so that an earlier plan can be told. */
   epoch = 0;
 

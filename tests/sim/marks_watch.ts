@@ -11,7 +11,7 @@ import { CommandKind, commandKind } from "../../kv/command.ts";
 import { decodeWrite } from "../../kv/command_decoder.ts";
 import type { Applied } from "../../kv/store.ts";
 import type { PeerMessage } from "../../raft/message.ts";
-import { isMember } from "../../raft/quorum.ts";
+import { isMember, members } from "../../raft/quorum.ts";
 import {
   type Configuration,
   type Entry,
@@ -34,6 +34,8 @@ export class MarksWatch implements Invariant {
   readonly #marks: MarkCounts;
   readonly #seen = new Map<NodeId, Seen>();
   readonly #configuredAt = new Map<NodeId, number>();
+  /** Of the configuration committed last, and who left one. */
+  #members: readonly NodeId[] = [];
   readonly #gone = new Set<NodeId>();
 
   constructor(marks: MarkCounts) {
@@ -75,20 +77,17 @@ export class MarksWatch implements Invariant {
     if (index < (this.#configuredAt.get(id) ?? 0)) this.#marks["configuration-undone"]++;
     this.#configuredAt.set(id, index);
     if (!committed || life.core.role !== "leader") return;
-    const before = life.core.configurations.at(-2)?.configuration ??
-      this.#seen.get(id)?.configuration;
-    if (before === undefined) return;
     const { voters, votersOutgoing } = configuration;
     if (votersOutgoing.length > 0) {
       if (voters.some((each) => !votersOutgoing.includes(each))) this.#marks["learner-promoted"]++;
       const left = votersOutgoing.filter((each) => !voters.includes(each));
-      for (const each of left) this.#gone.add(each);
       if (left.length > 0) this.#marks["voter-removed"]++;
       if (left.includes(id)) this.#marks["leader-removed"]++;
     }
-    for (const each of configuration.learners) {
-      if (this.#gone.delete(each)) this.#marks["member-returned"]++;
-    }
+    const now = members(configuration);
+    for (const each of now) if (this.#gone.delete(each)) this.#marks["member-returned"]++;
+    for (const each of this.#members) if (!now.includes(each)) this.#gone.add(each);
+    this.#members = now;
   }
 
   sent(_machine: Machine, _to: NodeId, message: PeerMessage): void {

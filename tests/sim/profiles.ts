@@ -118,7 +118,18 @@ function drawFaults(
   const count = dice.between(1, faultsMax);
   const faults: Fault[] = [];
   for (let n = 0; n < count; n++) {
-    faults.push(drawFault(dice, n < timed.length ? timed[n]! : dice.pick(timed), world));
+    const fault = drawFault(dice, n < timed.length ? timed[n]! : dice.pick(timed), world);
+    faults.push(fault);
+    // Who was removed is to come back, as another member under the old name.
+    if (fault.type !== "remove" || dice.happens(50)) continue;
+    const { at, node } = fault;
+    faults.push({
+      atMs: fault.atMs + dice.between(250, 1_500),
+      type: "add",
+      at,
+      node,
+      voter: true,
+    });
   }
   return faults.sort((a, b) => a.atMs - b.atMs);
 }

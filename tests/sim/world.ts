@@ -320,6 +320,8 @@ export class World {
         this.watch.broken("state-machine-safety", `${machine.id} says that replicas differ`);
         break;
       case "fault":
+        // Its disk may be ahead of it from here on; it starts anew from that.
+        if (machine.life !== null) this.watch.crashed(machine);
         this.#fault(machine, event.error);
         break;
       case "ended":

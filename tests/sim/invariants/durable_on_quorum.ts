@@ -8,7 +8,7 @@
  */
 import { Broken, type Invariant } from "./invariant.ts";
 import type { ReplicaLife } from "../../../actors/replica_types.ts";
-import type { Entry, NodeId } from "../../../raft/types.ts";
+import type { Configuration, Entry, NodeId } from "../../../raft/types.ts";
 import type { Machine } from "../machine.ts";
 
 export class DurableOnQuorum implements Invariant {
@@ -26,16 +26,27 @@ export class DurableOnQuorum implements Invariant {
     known: Entry | undefined,
   ): void {
     if (known !== undefined || this.#machines.some(({ wasDamaged }) => wasDamaged)) return;
-    // What is committed in one step is judged by one configuration: the later of two within it may differ.
-    const at = core.configurations.findLast(({ index }) => index <= core.commitIndex);
-    const { voters, votersOutgoing } = at?.configuration ?? core.configuration;
-    for (const half of votersOutgoing.length === 0 ? [voters] : [voters, votersOutgoing]) {
-      const holders = half.filter((id) => this.#isDurable(id, entry));
-      if (holders.length > half.length / 2) continue;
-      throw new Broken(
-        `entry ${entry.index} of term ${entry.term} is committed and on ${holders} of ${half}`,
-      );
-    }
+    // Those of the configuration in effect had to agree: of the latest in the log. By the end of the step
+    // that may be one which the commit itself has brought about; or the one before has become the first.
+    const { configurations, commitIndex } = core;
+    const first = configurations.findLastIndex(({ index }) => index <= commitIndex);
+    const inEffect = configurations.slice(Math.max(0, first));
+    if (inEffect.some(({ configuration }) => this.#isOnQuorum(configuration, entry))) return;
+    const holders = this.#machines.filter(({ id }) => this.#isDurable(id, entry)).map(({ id }) =>
+      id
+    );
+    const voters = inEffect.map(({ configuration }) => `[${configuration.voters}]`);
+    throw new Broken(
+      `entry ${entry.index} of term ${entry.term} is committed and on ${holders} of ${voters}`,
+    );
+  }
+
+  /** Whether a majority of the voters has it; of both halves, if there are two. */
+  #isOnQuorum({ voters, votersOutgoing }: Configuration, entry: Entry): boolean {
+    const halves = votersOutgoing.length === 0 ? [voters] : [voters, votersOutgoing];
+    return halves.every((half) => {
+      return half.filter((id) => this.#isDurable(id, entry)).length > half.length / 2;
+    });
   }
 
   #isDurable(id: NodeId, { index, term }: Entry): boolean {
