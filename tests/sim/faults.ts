@@ -10,6 +10,7 @@ import type { Mark } from "./marks.ts";
 import { type Fault, LEADER, type Moment } from "./schedule.ts";
 import type { World } from "./world.ts";
 import type { MemberRequest } from "../../actors/service.ts";
+import { isMember, members } from "../../raft/quorum.ts";
 import type { Configuration } from "../../raft/types.ts";
 
 type FaultOf<T extends Fault["type"]> = Extract<Fault, { type: T }>;
@@ -304,6 +305,7 @@ export class Faults {
     const asker = this.#named(fault.at);
     const machine = world.machines[fault.type === "add" ? fault.node : fault.by];
     if (asker === null || machine === undefined || machine === asker) return;
+    if (machine.isFree && machine.additions > 0 && !this.#isForgotten(machine)) return;
     machine.additions++;
     if (machine.isFree) {
       machine.isFree = false;
@@ -318,6 +320,19 @@ export class Faults {
     const role = isVoter ? "voter" : "learner";
     const request: MemberRequest = { id, url, peer, role, replaces, clusterId: null };
     this.#ask(asker, `add ${id}`, (service) => service.addMember(request));
+  }
+
+  /**
+   * Whether every member has heard that this one left. An operator waits for that before a name is used
+   * again: a voter that was away refuses the newcomer as one that lost its data, until a leader tells it
+   * better, and if there is none without the two of them, there will not be one.
+   */
+  #isForgotten({ id }: Machine): boolean {
+    const configuration = this.#world.leader?.life?.core.configuration;
+    return configuration !== undefined && members(configuration).every((each) => {
+      const life = this.#world.machine(each).life;
+      return life !== null && !isMember(life.core.configuration, id);
+    });
   }
 
   #remove({ at, node }: FaultOf<"remove">): void {
