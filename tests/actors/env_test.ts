@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { DeadlineWheel } from "../../actors/deadline_wheel.ts";
 import { systemEnv } from "../../actors/env.ts";
@@ -176,3 +176,34 @@ Deno.test("DeadlineWheel catches up after a pause of many rounds", () => {
   assertEquals(expired.sort((a, b) => a - b), [10, 5_000, 9_000, 100_000]);
   assertEquals([wheel.size, wheel.isArmed], [1, true]);
 });
+
+for (const isAtOnce of [false, true]) {
+  const how = isAtOnce ? "at once" : "in laps";
+  Deno.test(`virtualEnv.run() runs promises ${how} behind each event, and stops where it is told`, async () => {
+    const reactions: (() => void)[] = [];
+    const settle = () => {
+      for (const react of reactions.splice(0)) react();
+    };
+    const env = virtualEnv(1, { settle: isAtOnce ? settle : null });
+    const order: string[] = [];
+    for (const ms of [1, 2, 3]) {
+      env.setTimer(() => {
+        order.push(`event ${ms}`);
+        const react = () => order.push(`promise ${ms}`);
+        if (isAtOnce) reactions.push(react);
+        else void Promise.resolve().then(react);
+      }, ms);
+    }
+    await env.run(2.5, () => order.push("after") > 0);
+    const first = ["event 1", "promise 1", "after", "event 2", "promise 2", "after"];
+    assertEquals([order, env.now()], [first, 2.5]);
+    env.setTimer(() => order.push("never"), 5);
+    await env.run(10, () => false);
+    assertEquals([order, env.now()], [[...first, "event 3", "promise 3"], 3]);
+    env.setTimer(() => {}, 1);
+    await assertRejects(() =>
+      env.run(10, () => {
+        throw new RangeError("broken");
+      }), RangeError);
+  });
+}

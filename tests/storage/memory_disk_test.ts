@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { logIndex } from "../../raft/types.ts";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
-import { CorruptSnapshot, Fenced, StorageFull } from "../../storage/types.ts";
+import { CorruptLog, CorruptSnapshot, Fenced, StorageFull } from "../../storage/types.ts";
 import {
   batch,
   chunks,
@@ -187,4 +187,51 @@ Deno.test("finish() waits for the chunks under way, and fails if one of them doe
     const { snapshot } = await store.open();
     assertEquals(snapshot, fails ? null : infoOf(snapshotMeta(4, 2), chunks(2)));
   }
+});
+
+for (const landed of [false, true]) {
+  const what = landed ? "keeps" : "loses";
+  Deno.test(`a power failure ${what} the commit on its way, which nobody was told of`, async () => {
+    const { disk, store } = await filled();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let changes = 0;
+    disk.onLanded = () => changes++;
+    disk.beforeCommit = () => promise;
+    const late = store.commit(batch({ hardState: hardState(3, "n3"), entries: entries(5, 1, 3) }));
+    assertEquals(disk.hasPending, true);
+    disk.crash(landed);
+    assertEquals([disk.hasPending, changes], [false, landed ? 1 : 0]);
+    resolve();
+    await assertRejects(() => late, Fenced);
+    disk.beforeCommit = null;
+    const found = await new MemoryLogStore(disk, IDENTITY).open();
+    assertEquals([found.damage, found.entries.length], [null, landed ? 5 : 4]);
+    assertEquals(found.hardState.term, hardState(landed ? 3 : 2).term);
+  });
+}
+
+Deno.test("a log with a flipped bit does not open", async () => {
+  const { disk, store } = await filled();
+  disk.corruptLog();
+  assertEquals(disk.isLogCorrupt, true);
+  await assertRejects(() => store.open(), CorruptLog);
+});
+
+Deno.test("a healed disk has room, and fails no more", async () => {
+  const { disk, store } = await filled();
+  disk.failNextCommit("before-landing");
+  disk.fill();
+  disk.heal();
+  await store.commit(batch({ entries: entries(5, 1, 2) }));
+  assertEquals(disk.entries.length, 5);
+});
+
+Deno.test("a chunk that is flipped as it comes in is found", async () => {
+  const { disk, store } = await filled();
+  const parts = chunks(2);
+  disk.chunks.corruptNext();
+  await assertRejects(
+    () => received(store, infoOf(snapshotMeta(9, 2), parts), parts).then((it) => it.read(0)),
+    CorruptSnapshot,
+  );
 });

@@ -38,9 +38,9 @@ transportContract("memory", memoryPlace);
 transportContract("faulty memory", () => faultyPlace(memoryPlace()));
 
 /** Nodes 1 to 3 on a clock that the test moves. */
-function three(seed = 1) {
+function three(seed = 1, keepsSent = false) {
   const env = new ManualEnv(seeded(seed));
-  const network = createMemoryNetwork({ env });
+  const network = createMemoryNetwork({ env, keepsSent });
   const inboxes = new Map<NodeId, Inbox>();
   const transports = new Map<NodeId, Transport>();
   const peers = new Map([N1, N2, N3].map((id) => [id, NOWHERE]));
@@ -205,3 +205,45 @@ Deno.test("memory network has one open transport for each node", () => {
   void first.close();
   assert(network.transport(N1) !== first);
 });
+
+Deno.test("memory network holds what a clogged link takes, and delivers it in order once it is open", () => {
+  const { env, network, send, ids } = three();
+  network.setLink(N1, N2, { clogged: true });
+  send(N1, N2, 1, 2);
+  send(N1, N3, 3);
+  env.advance(10_000);
+  env.settle();
+  assertEquals([ids(N2), ids(N3)], [[], [3]]);
+  network.setLink(N1, N2, { clogged: false });
+  env.settle();
+  assertEquals(ids(N2), [1, 2]);
+  network.setLink(N1, N2, { clogged: true });
+  send(N1, N2, 4);
+  network.heal();
+  env.settle();
+  assertEquals(ids(N2), [1, 2, 4]);
+});
+
+Deno.test("memory network adds an exponential delay: most is short, and some far beyond the mean", () => {
+  const { env, network, send } = three();
+  network.setLink(N1, N2, { tailMs: 10 });
+  for (let id = 0; id < 1_000; id++) send(N1, N2, id);
+  const { delaysMs } = env;
+  const meanMs = delaysMs.reduce((sum, ms) => sum + ms, 0) / delaysMs.length;
+  assert(meanMs > 9 && meanMs < 11, `the mean is ${meanMs}`);
+  assert(Math.max(...delaysMs) > 40 && Math.min(...delaysMs) < 0.5);
+});
+
+for (const keepsSent of [false, true]) {
+  const what = keepsSent ? "delivers" : "forgets";
+  Deno.test(`memory network ${what} what a node had sent before it was gone`, async () => {
+    const { env, network, transports, send, ids } = three(1, keepsSent);
+    network.setLink(N1, N2, { delayMs: 5 });
+    send(N1, N2, 1);
+    send(N1, N3, 2);
+    await transports.get(N1)!.close();
+    env.advance(10);
+    env.settle();
+    assertEquals([ids(N2), ids(N3)], keepsSent ? [[1], [2]] : [[], []]);
+  });
+}
