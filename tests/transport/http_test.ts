@@ -135,10 +135,11 @@ for (const [what, answer, reason] of GARBAGE) {
           N2,
         ]);
         assert(!isConnected(transport));
-        assertEquals(stub.paths, ["/v1/peer/messages"]);
+        const dials = () => stub.paths.filter((path) => path.endsWith("messages")).length;
+        assertEquals(dials(), 1);
         await until("it tries again", () => {
           env.advance(50);
-          return stub.paths.length > 1;
+          return dials() > 1;
         });
       });
     } finally {
@@ -209,8 +210,8 @@ Deno.test("http drops a peer whose node stands still with a piece, and keeps no 
       assertEquals(log.of("disconnected").map(({ reason }) => reason), ["write-stalled"]);
       assertEquals(transport.stats().get(N2)?.queuedBytes, 0);
     }, { limits: { queueBytesMax } });
-    resolve(new Response(null));
   } finally {
+    resolve(new Response(null));
     await stub.close();
   }
 });

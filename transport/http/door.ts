@@ -109,9 +109,6 @@ export class PeerDoor implements AcceptedOwner {
     const session = readSession(headers.get(SESSION_HEADER));
     const sequence = readSequence(headers.get(SEQUENCE_HEADER));
     if (session === null || sequence === null) return problem("bad-request");
-    if (Number(headers.get("content-length") ?? 0) > this.#limits.pieceBytesMax) {
-      return problem("too-large");
-    }
     const stream = this.#sessions.get(session) ?? this.#open(session, sequence, env.remote);
     if (stream instanceof Response) return stream;
     try {
