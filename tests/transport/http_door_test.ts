@@ -343,7 +343,7 @@ Deno.test("PeerDoor's app can be mounted beside other routes, on any server", as
     method: "POST",
     headers: pieceHeaders(id, 0),
     body: new Uint8Array([1, 2, 3]),
-  }, { remote: "somewhere:1" });
+  }, { remote: () => "somewhere:1" });
   const stream = await accepted;
   assertEquals(stream.remote, "somewhere:1");
   const into = new Uint8Array(2);

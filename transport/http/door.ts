@@ -26,7 +26,7 @@ import {
 } from "./wire.ts";
 
 /** What the server says of a request beside the request itself: where it comes from. */
-type Env = { Bindings: { readonly remote: string } };
+type Env = { Bindings: { readonly remote: () => string } };
 
 export class PeerDoor implements AcceptedOwner {
   readonly app: Hono<Env>;
@@ -128,10 +128,10 @@ export class PeerDoor implements AcceptedOwner {
   }
 
   /** The session that a first piece opens; or what speaks against it. */
-  #open(session: string, sequence: number, remote: string): AcceptedStream | Response {
+  #open(session: string, sequence: number, remote: () => string): AcceptedStream | Response {
     if (this.#closed || sequence !== 0 || this.#ended.has(session)) return problem("session-ended");
     if (this.#sessions.size >= this.#limits.sessionsMax) return problem("busy");
-    const stream = new AcceptedStream(session, remote, this, this.#env, this.#limits);
+    const stream = new AcceptedStream(session, remote(), this, this.#env, this.#limits);
     this.#sessions.set(session, stream);
     return stream;
   }

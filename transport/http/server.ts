@@ -24,8 +24,8 @@ export interface HttpServerOptions {
   readonly hostname: string;
   /** 0 takes a free one, which `addr` tells. */
   readonly port: number;
-  /** Must not reject. `remote` is where the client is, for logs. */
-  readonly handle: (request: Request, remote: string) => Promise<Response>;
+  /** Must not reject. `remote` tells where the client is, for logs. */
+  readonly handle: (request: Request, remote: () => string) => Promise<Response>;
   /** Whether an answer's body is made as it is read: it may take as long as its maker lets it. */
   readonly isStreamed?: (response: Response) => boolean;
   /** Called at each look at the connections, for whoever has deadlines of its own. */
@@ -199,7 +199,7 @@ export class HttpServer {
     visit.asking++;
     visit.hasAsked = true;
     try {
-      const response = await this.#options.handle(request, remoteOf(info));
+      const response = await this.#options.handle(request, () => remoteOf(info));
       if (response.status === REQUEST_TIMEOUT) visit.isOver = true;
       else if (this.#options.isStreamed?.(response)) this.#follow(visit, info.completed);
       return response;
