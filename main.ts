@@ -15,7 +15,6 @@ import { UsageError } from "./cli/args.ts";
 import { type NodeConfig, resolveNodeConfig, type SnapshotSettings } from "./cli/config.ts";
 import { Doors } from "./cli/doors.ts";
 import { EXIT_FAILED, EXIT_FENCED, EXIT_OK, EXIT_USAGE } from "./cli/exit_codes.ts";
-import { HttpServer } from "./cli/http_server.ts";
 import { askTarget } from "./cli/join.ts";
 import { CallFailed, ClusterClient } from "./cli/kvctl/client.ts";
 import { SEEDS_REFRESH_MS } from "./cli/limits.ts";
@@ -24,6 +23,7 @@ import { writeMembersFile } from "./cli/members_file.ts";
 import { prepareStart, type Start } from "./cli/node_start.ts";
 import { pause } from "./cli/pause.ts";
 import { hostAndPort, type Peer } from "./cli/peers.ts";
+import { Unreached } from "./cli/unreached.ts";
 import { MalformedSnapshot } from "./kv/snapshot_reader.ts";
 import {
   type Configuration,
@@ -45,7 +45,9 @@ import {
   WrongIdentity,
 } from "./storage/types.ts";
 import type { TransportEvent } from "./transport/events.ts";
+import { HttpServer } from "./transport/http/server.ts";
 import { transportKinds } from "./transport/kinds.ts";
+import { sentenceOf } from "./transport/sentences.ts";
 import type { Transport } from "./transport/types.ts";
 
 /** How long a stopping node goes on with the requests that it has taken. */
@@ -236,41 +238,21 @@ function logSnapshot(event: Extract<NodeEvent, { type: `snapshot-${string}` }>):
   }
 }
 
-/** Who is refused tries again at once, for as long as it runs. */
+/** Who is refused, or does not answer, is tried again for as long as the node runs. */
 const refusals = new LogOnce(() => performance.now());
+const unreached = new Unreached(() => performance.now());
 
 /** What an operator must know of the peers. */
 function logTransport(event: TransportEvent): void {
-  switch (event.type) {
-    case "refused": {
-      // Whoever does not say who it is comes from another port each time.
-      const from = event.peer ?? event.remote.replace(/:\d+$/, "");
-      if (!refusals.isDue(from, event.byPeer, event.reason)) return;
-      const who = event.peer ?? event.remote;
-      const text = event.byPeer ? `${who} refused this node` : `refused a connection of ${who}`;
-      if (event.reason !== "other-data") return log("warn", `${text}: ${event.reason}`);
-      const whose = event.byPeer ? "this node's" : `${who}'s`;
-      return log(
-        "error",
-        `${text}: other-data: ${whose} directory was lost or replaced; remove it from the cluster and ` +
-          "let it join on an empty directory (docs/operations.md)",
-      );
-    }
-    case "malformed":
-      return log("warn", `closed the connection of ${event.peer}: ${describe(event.error)}`);
-    case "handler-failed":
-    case "accept-failed":
-      return log("error", `${event.type}: ${describe(event.error)}`);
-    case "connected":
-      if (event.direction === "outgoing") log("info", `connected to ${event.peer}`);
-      return;
-    case "disconnected":
-      if (event.direction === "outgoing") log("info", `lost ${event.peer}: ${event.reason}`);
-      return;
-    case "unreachable":
-    case "dropped":
-      return;
+  if (event.type === "refused") {
+    // Whoever does not say who it is comes from another port each time.
+    const from = event.peer ?? event.remote.replace(/:\d+$/, "");
+    if (!refusals.isDue(from, event.byPeer, event.reason)) return;
   }
+  if (event.type === "unreachable" && !unreached.isDue(event.peer)) return;
+  if (event.type === "connected" && event.direction === "outgoing") unreached.reached(event.peer);
+  const sentence = sentenceOf(event);
+  if (sentence !== null) log(sentence.level, sentence.text);
 }
 
 function describe(error: unknown): string {

@@ -1,6 +1,6 @@
 /**
  * What a leader's transport costs under load: one process sends batches of entries to two follower
- * processes, over TCP or UDP, and hears their replies, at a fixed rate; then the same without the transport,
+ * processes over a transport, and hears their replies, at a fixed rate; then the same without the transport,
  * so that what the generator itself costs can be taken off.
  *
  * `deno run --no-prompt --allow-net=127.0.0.1 --allow-read --allow-env \

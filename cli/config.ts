@@ -7,7 +7,12 @@
  * @module
  */
 import { type Arguments, readArguments, UsageError } from "./args.ts";
-import { LOG_TAIL_ENTRIES_MAX, SNAPSHOT_BYTES_MAX, SNAPSHOT_ENTRIES_MAX } from "./limits.ts";
+import {
+  LOG_TAIL_ENTRIES_MAX,
+  PORTS_BLOCKED,
+  SNAPSHOT_BYTES_MAX,
+  SNAPSHOT_ENTRIES_MAX,
+} from "./limits.ts";
 import { type Joining, readCompany, readPeerHosts } from "./node_addresses.ts";
 import { formatPeers, hostAndPort, isHost, isNodeId, isUuid, type Peer } from "./peers.ts";
 import {
@@ -39,7 +44,7 @@ export const SNAPSHOT_DEFAULTS: SnapshotSettings = {
 };
 
 /** How nodes reach each other: the names of transport/kinds.ts. */
-export const TRANSPORTS = ["tcp", "udp"] as const;
+export const TRANSPORTS = ["tcp", "http", "udp"] as const;
 export type TransportName = typeof TRANSPORTS[number];
 
 /** Everything that a node must know before it starts. */
@@ -261,6 +266,9 @@ function readConfig(lookup: Lookup, exitWithParent: boolean, problems: string[])
   const listening = { id, host, port, peerPort };
   const peerHosts = readPeerHosts(lookup, problems);
   const transport = readTransport(lookup, problems);
+  if (transport === "http" && PORTS_BLOCKED.has(peerPort)) {
+    problems.push(`--peer-port ${peerPort} is one that fetch refuses, and so --transport http`);
+  }
   const snapshots = readSnapshotSettings(lookup, problems);
   return {
     ...listening,

@@ -64,29 +64,5 @@ export const LOG_LINE_BYTES_MAX = 65_536;
 /** Output that waits for a terminal or pipe that does not take it; what comes beyond is dropped and counted. */
 export const LOG_QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 
-/** What a node's HTTP server bears with. */
-export interface HttpLimits {
-  /** Connections at a time; one more is closed at once. */
-  readonly connectionsMax: number;
-  /** A new connection that has not sent a whole request's headers for so long is closed. */
-  readonly firstRequestMs: number;
-  /**
-   * So is one that has been answered before and sends no other request, or does not take its answer. Longer
-   * than what the usual clients and proxies keep a connection for (60 s), so that they close it first.
-   */
-  readonly idleMs: number;
-  /** A connection whose request took too long to come may take so long to hear of it. */
-  readonly lingerMs: number;
-  /** How often the connections are looked at: all the times above are exact to this. */
-  readonly sweepMs: number;
-}
-
-export const HTTP_LIMITS: HttpLimits = {
-  connectionsMax: 4096,
-  firstRequestMs: 10_000,
-  idleMs: 75_000,
-  lingerMs: 1000,
-  sweepMs: 1000,
-};
-/** After a connection that could not be accepted, the next is tried after so long. */
-export const ACCEPT_RETRY_MS = 100;
+/** A peer that cannot be reached for so long is told of: a cluster that starts has come together by then. */
+export const UNREACHED_MS = 10_000;

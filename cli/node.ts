@@ -44,8 +44,9 @@ A node that joins a running cluster, with an empty DIR. Once it has data, that s
   --advertise-peer HOST:PORT  where the other nodes do (HOST:PEER-PORT)
   --peer-hosts LIST           hosts that this node may connect to beside those of the members at its
                               start: names, addresses, 10.0.0.0/8, *.example.com
-  --transport NAME            how nodes reach each other, the same at all of them: tcp (the default) or
-                              udp, which reaches the addresses that the members' names had at the start
+  --transport NAME            how nodes reach each other, the same at all of them: tcp (the default); http,
+                              where nothing else passes; or udp, which reaches the addresses that the
+                              members' names had at the start
   --snapshot-entries N        takes a snapshot after N entries of its log (250000),
   --snapshot-bytes N          or N bytes of it (64 MiB, or the last snapshot's size if that is more),
   --log-tail-entries N        and keeps N entries in the log behind one for slow followers (10000)

@@ -40,7 +40,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   raft: { imports: [], importsTypes: [], packages: [] },
   kv: { imports: [], importsTypes: ["raft"], packages: ["sorted-btree"] },
   storage: { imports: ["raft", "kv"], importsTypes: [], packages: ["node"] },
-  transport: { imports: ["raft", "kv"], importsTypes: [], packages: ["node"] },
+  transport: { imports: ["raft", "kv"], importsTypes: [], packages: ["hono", "node"] },
   actors: {
     imports: ["raft", "kv", "storage", "transport"],
     importsTypes: [],

@@ -21,6 +21,17 @@ export const PROTOCOL_VERSION = 2;
 
 /** "KVRM". */
 const MAGIC = 0x4b56524d;
+/** How a node begins that speaks HTTP: "POST /v1" when it dials, "HTTP/1.1" when it answers. */
+const HTTP_STARTS = [[0x504f5354, 0x202f7631], [0x48545450, 0x2f312e31]];
+/** What a node that dials over HTTP understands as "wrong-transport". */
+const HTTP_BODY =
+  '{"title":"This node speaks TCP with its peers","status":421,"code":"wrong-transport"}';
+const HTTP_REFUSAL = new TextEncoder().encode(
+  "HTTP/1.1 421 Misdirected Request\r\ncontent-type: application/problem+json\r\n" +
+    `content-length: ${HTTP_BODY.length}\r\nconnection: close\r\n\r\n${HTTP_BODY}`,
+);
+/** Bytes of a request that are read before it is refused so. */
+const HTTP_REQUEST_BYTES = 1024;
 const PREAMBLE_BYTES = 8;
 /** Three names of 64 characters, an address of ADDRESS_CHARS_MAX, and what is small. */
 const BODY_BYTES_MAX = 512;
@@ -60,6 +71,20 @@ export interface HandshakeSelf {
   readonly boot: number;
   readonly incarnation: number;
   readonly address: () => string | null;
+}
+
+/** The reason that an answer to a hello refuses with; null for a welcome, and for what is neither. */
+export function refusalIn(answer: Uint8Array): RefusalReason | null {
+  if (answer.length !== PREAMBLE_BYTES + 1 || new ByteReader(answer).uint32() !== MAGIC) {
+    return null;
+  }
+  return REFUSALS[answer[PREAMBLE_BYTES]] ?? null;
+}
+
+/** Whether a text is one of the reasons that the other side of a handshake may give. */
+export function isRefusal(text: unknown): text is RefusalReason {
+  return text === "wrong-transport" ||
+    REFUSALS.some((reason) => reason !== null && reason === text);
 }
 
 /** What speaks against a hello of this cluster and for this node; null for nothing. */
@@ -127,10 +152,19 @@ export async function welcome(
     return hello;
   } catch (error) {
     // The reason only: who is not a peer learns nothing else about the cluster.
-    const code = error instanceof HandshakeRefused ? REFUSALS.indexOf(error.reason) : -1;
+    const reason = error instanceof HandshakeRefused ? error.reason : null;
+    const code = REFUSALS.indexOf(reason);
     if (code > 0) await writeAll(socket, encodeRefusal(code)).catch(() => {});
+    else if (reason === "wrong-transport") await refuseHttp(socket).catch(() => {});
     throw error;
   }
+}
+
+/** Tells a node that speaks HTTP that this one does not. */
+async function refuseHttp(socket: Socket): Promise<void> {
+  // What is left unread would reset the connection, and the refusal could be lost on its way.
+  await socket.read(new Uint8Array(HTTP_REQUEST_BYTES));
+  await writeAll(socket, HTTP_REFUSAL);
 }
 
 /** The dialler's text. */
@@ -200,7 +234,12 @@ async function readText(socket: Socket, peer: NodeId | null): Promise<ByteReader
   const preamble = new Uint8Array(PREAMBLE_BYTES);
   await readExactly(socket, preamble);
   const input = new ByteReader(preamble);
-  if (input.uint32() !== MAGIC) throw new HandshakeRefused("malformed", false, peer);
+  const start = input.uint32();
+  if (start !== MAGIC) {
+    const next = input.uint32();
+    const isHttp = HTTP_STARTS.some((text) => text[0] === start && text[1] === next);
+    throw new HandshakeRefused(isHttp ? "wrong-transport" : "malformed", false, peer);
+  }
   const version = input.uint16();
   const bytes = input.uint16();
   if (bytes > BODY_BYTES_MAX) throw new HandshakeRefused("malformed", false, peer);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createHttpTransport } from "./http.ts";
 import type { StreamTransport, StreamTransportOptions } from "./streams.ts";
 import { createTcpTransport } from "./tcp.ts";
 import type { PeerAddress } from "./types.ts";
@@ -18,6 +19,10 @@ interface Kind {
 export const transportKinds = {
   tcp: {
     create: createTcpTransport,
+    checkAddress: (address) => Deno.listen({ ...address }).close(),
+  },
+  http: {
+    create: createHttpTransport,
     checkAddress: (address) => Deno.listen({ ...address }).close(),
   },
   udp: {

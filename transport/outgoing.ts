@@ -19,7 +19,7 @@ import { FRAME_HEADER_BYTES, setFrameLength } from "./frame.ts";
 import { greet, HandshakeRefused, type HandshakeSelf, type Hello } from "./handshake.ts";
 import type { TcpLimits } from "./limits.ts";
 import { SendQueue, type SendQueueOwner } from "./send_queue.ts";
-import type { Socket, StreamNet } from "./socket.ts";
+import { type Socket, type StreamNet, Unreached } from "./socket.ts";
 import type { PeerAddress } from "./types.ts";
 
 /** What all connections of one transport share. */
@@ -157,7 +157,7 @@ export class Outgoing {
 
   #tellFailure(socket: Socket | null, error: unknown): void {
     const { emit } = this.#context;
-    if (socket === null) {
+    if (socket === null || error instanceof Unreached) {
       emit({ type: "unreachable", peer: this.#peer, error });
       return;
     }

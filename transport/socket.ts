@@ -8,6 +8,11 @@
  */
 import type { PeerAddress } from "./types.ts";
 
+/** Nobody was reached: what the first write throws on a stream that dials only then. */
+export class Unreached extends Error {
+  override readonly name = "Unreached";
+}
+
 /** A connected byte stream. At most one read and one write are under way at a time. */
 export interface Socket {
   /** For logs: where the other end is. */

@@ -47,7 +47,7 @@ Usage: deno task cluster [flags]
   --no-restart      leaves a node that died dead
   --snapshot-entries N, --snapshot-bytes N, --log-tail-entries N
                     when nodes take snapshots, and how much log they keep (see task node --help)
-  --transport NAME  how the nodes reach each other: tcp (the default) or udp
+  --transport NAME  how the nodes reach each other: tcp (the default), http or udp
   --help            shows this
 
 Prints a table of the nodes with their process ids, the line "cluster ready" once a leader serves
@@ -77,6 +77,7 @@ export function readClusterOptions(args: readonly string[]): ClusterOptions {
     return text === undefined ? null : { text, source: `--${flag}` };
   };
   const transport = readTransport(lookup, problems);
+  if (shape !== null && transport === "http") refuseBlockedPeerPorts(shape, problems);
   const snapshots = readSnapshotSettings(lookup, problems);
   if (shape === null || problems.length > 0) throw new UsageError(problems);
   return {
@@ -113,6 +114,17 @@ export function readShape(values: ReadonlyMap<string, string>, problems: string[
     }
   }
   return size === null || basePort === null ? null : { size, basePort };
+}
+
+/** Where peers are reached by `fetch`, their ports must be such as that takes. */
+function refuseBlockedPeerPorts(shape: Shape, problems: string[]): void {
+  for (const { id, peerPort } of clusterPeers(shape)) {
+    if (!PORTS_BLOCKED.has(peerPort)) continue;
+    problems.push(
+      `--base-port ${shape.basePort} gives ${id} the peer port ${peerPort}, which fetch refuses, ` +
+        "and so --transport http",
+    );
+  }
 }
 
 /** The members of a launched cluster, `n1` first. */

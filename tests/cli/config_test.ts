@@ -320,6 +320,12 @@ Deno.test("resolveNodeConfig() knows the transports, by the names of their table
     assertEquals(resolve([...base, `--transport=${transport}`]).transport, transport);
   }
   assertEquals(resolve(base, { KVORUM_TRANSPORT: "udp" }).transport, "udp");
+  // What fetch does not connect to can be a port of any other transport.
+  const blocked = base.map((flag) => flag === "9001" ? "6000" : flag);
+  assertEquals(problems([...blocked, "--transport=http"]), [
+    "--peer-port 6000 is one that fetch refuses, and so --transport http",
+  ]);
+  assertEquals(resolve(blocked).peerPort, 6000);
   assertEquals(problems([...base, "--transport=ipx"]), [
     `--transport must be one of ${TRANSPORTS.join(", ")}, not "ipx"`,
   ]);

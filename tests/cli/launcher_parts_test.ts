@@ -26,6 +26,16 @@ Deno.test("readClusterOptions() has the documented defaults", () => {
   });
 });
 
+Deno.test("readClusterOptions() refuses peer ports that fetch refuses, where peers are fetched from", () => {
+  const flags = ["--base-port=4999"];
+  assertEquals(readClusterOptions(flags).basePort, 4999);
+  assertThrows(
+    () => readClusterOptions([...flags, "--transport=http"]),
+    UsageError,
+    "gives n2 the peer port 6000",
+  );
+});
+
 Deno.test("readClusterOptions() hands the transport on to every node", () => {
   const options = readClusterOptions(["--transport=udp"]);
   assertEquals(

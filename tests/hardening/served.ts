@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { HttpServer, type HttpServerOptions } from "../../cli/http_server.ts";
+import { HttpServer, type HttpServerOptions } from "../../transport/http/server.ts";
 import { Bodies, type BodyLimits } from "../../routes/bodies.ts";
 import { isStreamed } from "../../routes/reply.ts";
 import { quietApp } from "../routes/answers.ts";

@@ -1,6 +1,6 @@
 /** Clients that are slow, silent or many: none holds a connection, a request or memory for ever. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { HTTP_LIMITS } from "../../cli/limits.ts";
+import { HTTP_LIMITS } from "../../transport/http/limits.ts";
 import { BODY_MS } from "../../routes/limits.ts";
 import { RawClient, statusOf } from "./raw_client.ts";
 import { type Served, servedTest } from "./served.ts";
@@ -214,7 +214,7 @@ Deno.test("a server that is out of descriptors accepts again once it has some", 
     };
     return listener;
   }) as typeof Deno.listen;
-  const { HttpServer } = await import("../../cli/http_server.ts");
+  const { HttpServer } = await import("../../transport/http/server.ts");
   const lines: string[] = [];
   const server = new HttpServer({
     hostname: "127.0.0.1",

@@ -8,6 +8,7 @@ const allowed: readonly [importer: string, specifier: string][] = [
   ["storage/log_store.ts", "../raft/entry_codec.ts"],
   ["transport/codec.ts", "../raft/message.ts"],
   ["transport/tcp.ts", "node:net"],
+  ["transport/http/door.ts", "hono"],
   ["actors/replica.ts", "../raft/core.ts"],
   ["actors/replica.ts", "../storage/types.ts"],
   ["routes/kv.ts", "../actors/service.ts"],

@@ -269,7 +269,13 @@ for (const [what, bytes, reason] of AFTER) {
 const ANSWERS: [what: string, text: Uint8Array, reason: string, byPeer: boolean][] = [
   ["a refusal", refusalText(4), "unknown-sender", true],
   ["a refusal for a reason to come", refusalText(200), "malformed", true],
-  ["another protocol", new TextEncoder().encode("HTTP/1.1 400 Bad"), "malformed", false],
+  ["another protocol", new TextEncoder().encode("SSH-2.0-x\r\n"), "malformed", false],
+  [
+    "an HTTP server's answer",
+    new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n"),
+    "wrong-transport",
+    false,
+  ],
   ["another version", changed(welcomeText(N2, N1), 5, 9), "wrong-version", false],
   ["the welcome of another node", welcomeText(N3, N1), "unknown-sender", false],
   ["a welcome meant for another", welcomeText(N2, N3), "wrong-recipient", false],

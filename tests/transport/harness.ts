@@ -22,9 +22,15 @@ import type { PeerHandler } from "../../transport/types.ts";
 const DEADLINE_MS = 5000;
 
 /** Resolves once the condition holds. @throws {AssertionError} after the deadline. */
-export async function until(what: string, condition: () => boolean): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
   const endMs = performance.now() + DEADLINE_MS;
-  while (!condition()) {
+  while (true) {
+    const holds = condition();
+    // What holds now is not waited for.
+    if (holds === true || holds !== false && await holds) return;
     if (performance.now() > endMs) throw new AssertionError(`Timed out waiting until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }

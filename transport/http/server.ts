@@ -1,5 +1,5 @@
 /**
- * A node's HTTP server, connection by connection: how many there may be, and how long each may keep the
+ * A node's HTTP server, of its clients' port or of its peers', connection by connection: how many there may be, and how long each may keep the
  * server waiting for a request or for its answer to be taken.
  *
  * `Deno.serve` has no limit on either (2.9.6; denoland/deno#25433): whoever connects and says nothing, or
@@ -7,8 +7,8 @@
  * are accepted here, and each is handed to what `Deno.serve` itself serves a connection with. Deno shows
  * that to its own modules only, as `Deno[Deno.internal]`; a version without it fails at the start.
  *
- * Not here: bodies that come slowly (routes/bodies.ts), what requests mean, and the end of a node that
- * drains (doors.ts).
+ * Not here: bodies that come slowly (routes/bodies.ts; bodies.ts), what requests mean, and the end of a
+ * node that drains (cli/doors.ts).
  *
  * @module
  */
@@ -24,8 +24,8 @@ export interface HttpServerOptions {
   readonly hostname: string;
   /** 0 takes a free one, which `addr` tells. */
   readonly port: number;
-  /** Must not reject. */
-  readonly handle: (request: Request) => Promise<Response>;
+  /** Must not reject. `remote` tells where the client is, for logs. */
+  readonly handle: (request: Request, remote: () => string) => Promise<Response>;
   /** Whether an answer's body is made as it is read: it may take as long as its maker lets it. */
   readonly isStreamed?: (response: Response) => boolean;
   /** Called at each look at the connections, for whoever has deadlines of its own. */
@@ -126,6 +126,17 @@ export class HttpServer {
     this.#timer.cancel();
   }
 
+  /** Ends every connection, whatever is under way on it, and stops listening. */
+  async close(): Promise<void> {
+    if (!this.#isClosed) this.#listener.close();
+    this.#isClosed = true;
+    this.#timer.cancel();
+    await this.#accepting;
+    const visits = [...this.#visits];
+    for (const { cut } of visits) cut.now();
+    await Promise.allSettled(visits.map(({ server }) => server?.finished));
+  }
+
   async #accept(): Promise<void> {
     let failures = 0;
     while (!this.#isClosed) {
@@ -188,7 +199,7 @@ export class HttpServer {
     visit.asking++;
     visit.hasAsked = true;
     try {
-      const response = await this.#options.handle(request);
+      const response = await this.#options.handle(request, () => remoteOf(info));
       if (response.status === REQUEST_TIMEOUT) visit.isOver = true;
       else if (this.#options.isStreamed?.(response)) this.#follow(visit, info.completed);
       return response;
@@ -230,6 +241,10 @@ export class HttpServer {
     if (isOver) return this.#limits.lingerMs;
     return hasAsked ? this.#limits.idleMs : this.#limits.firstRequestMs;
   }
+}
+
+function remoteOf({ remoteAddr }: Deno.ServeHandlerInfo): string {
+  return "hostname" in remoteAddr ? `${remoteAddr.hostname}:${remoteAddr.port}` : "unknown";
 }
 
 /** What `Deno.serve` serves each of its connections with. */
