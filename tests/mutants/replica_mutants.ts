@@ -116,7 +116,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     name: "writes-lost-with-their-leader",
     breaks: "a waiting write is proposed to the next leader (thesis 6.2)",
     file: "actors/replica_effects.ts",
-    find: "if (isNews && leader !== null) state.proposals.leaderChanged();",
+    find: "    state.proposals.leaderChanged();\n",
     replace: "",
     caughtBy: testsOf(
       "tests/actors/replica_test.ts",
