@@ -54,16 +54,25 @@ export type AdminOutcome =
   /** The leadership was lost in between: it may have been done, or still be. */
   | { readonly status: "lost" };
 
-/** The members of a configuration, as operators see them. */
-export function membersOf(configuration: Configuration): MemberStatus[] {
+/**
+ * The members of a configuration, as operators see them.
+ *
+ * @param votersBefore the voters of the last configuration that was committed and not joint; null if that is not
+ * known. A voter that is none of them cannot be counted on yet: without it, they alone decide.
+ */
+export function membersOf(
+  configuration: Configuration,
+  votersBefore: readonly NodeId[] | null = null,
+): MemberStatus[] {
   const { voters, votersOutgoing, promoting, addresses } = configuration;
+  const counted = votersBefore ?? (votersOutgoing.length === 0 ? voters : votersOutgoing);
   const byId = new Map(addresses.map((address) => [address.id, address]));
   return members(configuration).map((id) => ({
     id,
     url: byId.get(id)?.url ?? "",
     peer: byId.get(id)?.peer ?? "",
     role: voters.includes(id)
-      ? "voter"
+      ? counted.includes(id) ? "voter" : "joining"
       : votersOutgoing.includes(id)
       ? "leaving"
       : promoting.some((promotion) => promotion.id === id)

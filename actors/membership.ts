@@ -34,6 +34,8 @@ export interface MembershipOptions {
 export class Membership {
   readonly #options: MembershipOptions;
   #configuration: Configuration;
+  /** Those of the last configuration that was committed and not joint; null if this node knows of none. */
+  #votersBefore: readonly NodeId[] | null;
   #seeds: readonly NodeAddress[];
   /** Who left the configuration lately, with the timer that ends their grace. */
   readonly #removed = new Map<NodeId, { peer: Peer; timer: Timer }>();
@@ -52,6 +54,8 @@ export class Membership {
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#configuration = options.founding;
+    const { voters } = options.founding;
+    this.#votersBefore = voters.length === 0 ? null : voters;
     this.#seeds = options.seeds;
     this.#leaderlessMs = options.env.now();
     this.#wasMember = isMember(options.founding, options.self);
@@ -59,7 +63,7 @@ export class Membership {
 
   /** The members, as operators see them; none before the log has told who they are. */
   get members(): readonly MemberStatus[] {
-    return this.#isTold ? membersOf(this.#configuration) : [];
+    return this.#isTold ? membersOf(this.#configuration, this.#votersBefore) : [];
   }
 
   /** Whether nothing is known of who the members are, or they seem to be others by now. */
@@ -110,6 +114,9 @@ export class Membership {
     this.#configuration = configuration;
     this.#isTold = true;
     this.#settledIndex = committed ? index : 0;
+    if (committed && configuration.votersOutgoing.length === 0) {
+      this.#votersBefore = configuration.voters;
+    }
     if (isMember(configuration, this.#options.self)) this.#wasMember = true;
     const now = peersOf(configuration);
     for (const [id, peer] of before) {

@@ -122,7 +122,10 @@ export interface MemberStatus {
   readonly url: string;
   /** host:port for peers. */
   readonly peer: string;
-  /** `joining`: a learner that will be a voter; `leaving`: a voter of the outgoing half of a joint configuration. */
+  /**
+   * `joining`: a learner that will be a voter, or a voter whose configuration is not committed yet; `leaving`: a
+   * voter of the outgoing half of a joint configuration.
+   */
   readonly role: "voter" | "learner" | "joining" | "leaving";
 }
 

@@ -59,6 +59,31 @@ class Bench {
 
 const THREE = configuration({ voters: ["a", "b", "c"] });
 
+Deno.test("Membership calls nobody a voter before the configuration that makes it one is committed", () => {
+  const roles = (bench: Bench) =>
+    Object.fromEntries(bench.membership.members.map(({ id, role }) => [id, role]));
+  // A member, one that has just been let in, and one that was told of the joint phase first.
+  const member = new Bench("a", configuration({ voters: ["a", "b"] }));
+  const joiner = new Bench("c", configuration({ voters: [] }), ["a"]);
+  const late = new Bench("c", configuration({ voters: [] }), ["a"]);
+  for (const bench of [member, joiner]) {
+    bench.adopt({ voters: ["a", "b"], learners: ["c"], promoting: ["c"] });
+    assertEquals(roles(bench), { a: "voter", b: "voter", c: "joining" });
+  }
+  for (const bench of [member, joiner, late]) {
+    for (const committed of [false, true]) {
+      bench.adopt({ voters: ["a", "b", "c"], outgoing: ["a", "b"] }, committed);
+      assertEquals(roles(bench), { a: "voter", b: "voter", c: "joining" });
+    }
+  }
+  for (const bench of [member, joiner]) {
+    bench.adopt({ voters: ["a", "b", "c"] }, false);
+    assertEquals(roles(bench), { a: "voter", b: "voter", c: "joining" });
+    bench.adopt({ voters: ["a", "b", "c"] });
+    assertEquals(roles(bench), { a: "voter", b: "voter", c: "voter" });
+  }
+});
+
 Deno.test("Membership talks to the latest seeds while the node is no member, and to none afterwards", () => {
   const bench = new Bench("d", configuration({ voters: [] }), ["a", "b"]);
   assertEquals(bench.peers, ["a", "b"]);
