@@ -74,7 +74,6 @@ export class Reads {
    * (it has just started again) would be asked as fast as the network allows.
    */
   #refused: PendingRead[] = [];
-  #refusedLease: PendingRead[] = [];
   /** By the ids of their attempts. */
   readonly #rounds = new Map<number, Round>();
   /** Rounds that want another attempt. */
@@ -107,8 +106,7 @@ export class Reads {
       return;
     }
     this.#count++;
-    if (read.lease) this.#leaseQueue.push(read);
-    else this.#queue.push(read);
+    this.#enqueue(read);
     if (read.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = read.deadlineMs;
   }
 
@@ -153,22 +151,19 @@ export class Reads {
     this.#rounds.delete(id);
     round.ids.delete(id);
     if (round.ids.size > 0) return;
-    if (round.lease) this.#refusedLease = this.#refusedLease.concat(takeReads(round));
-    else this.#refused = this.#refused.concat(takeReads(round));
+    this.#refused = this.#refused.concat(takeReads(round));
   }
 
-  /** Another leader was found: what was refused may be asked again at once. */
-  leaderChanged(): void {
-    this.#askAgain();
-  }
-
-  #askAgain(): void {
-    if (this.#refused.length > 0) this.#queue = this.#queue.concat(this.#refused);
-    if (this.#refusedLease.length > 0) {
-      this.#leaseQueue = this.#leaseQueue.concat(this.#refusedLease);
-    }
+  /** What was refused may be asked again: another leader was found, or a tick has passed. */
+  askAgain(): void {
+    if (this.#refused.length === 0) return;
+    for (const read of this.#refused) this.#enqueue(read);
     this.#refused = [];
-    this.#refusedLease = [];
+  }
+
+  #enqueue(read: PendingRead): void {
+    if (read.lease) this.#leaseQueue.push(read);
+    else this.#queue.push(read);
   }
 
   /** Takes the reads that the store, having applied `index`, may answer. */
@@ -187,7 +182,7 @@ export class Reads {
    */
   tick(nowMs: number, leads: boolean, hasLeader: boolean): void {
     if (nowMs >= this.#earliestDeadlineMs) this.#expire(nowMs, hasLeader);
-    this.#askAgain();
+    this.askAgain();
     if (leads || this.#rounds.size === 0) return;
     for (const round of new Set(this.#rounds.values())) {
       if (++round.ticks < round.retryTicks) continue;
@@ -233,7 +228,6 @@ export class Reads {
     this.#queue = sift(this.#queue);
     this.#leaseQueue = sift(this.#leaseQueue);
     this.#refused = sift(this.#refused);
-    this.#refusedLease = sift(this.#refusedLease);
     for (const round of new Set(this.#rounds.values())) {
       round.reads = sift(round.reads);
       if (round.reads.length > 0) continue;

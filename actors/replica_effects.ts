@@ -102,7 +102,7 @@ function onStatus(state: State, { role, term, leader }: EffectOf<"status">): voi
   state.leaderTerm = term;
   if (isNews && leader !== null) {
     state.proposals.leaderChanged();
-    state.reads.leaderChanged();
+    state.reads.askAgain();
   }
   state.options.onEvent({ type: "role", role, term, leader });
 }

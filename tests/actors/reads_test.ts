@@ -76,7 +76,7 @@ Deno.test("Reads that a lease would have done for start over as such when they a
   bench.admit("a", 5000, true);
   bench.begin();
   bench.reads.refused(1);
-  bench.reads.leaderChanged();
+  bench.reads.askAgain();
   assertEquals(bench.reads.begin(), [{ id: 2, lease: true }]);
 });
 
@@ -110,7 +110,7 @@ Deno.test("Reads starts a refused attempt over under a fresh id (bug 18)", () =>
   bench.admit("a");
   assertEquals(bench.begin(), [1]);
   bench.reads.refused(1);
-  bench.reads.leaderChanged();
+  bench.reads.askAgain();
   assertEquals(bench.begin(), [2]);
   bench.reads.confirmed(1, 1, true); // The answer to the attempt that was given up.
   assertEquals(bench.ready(1), []);
