@@ -64,19 +64,23 @@ export function membersOf(
   configuration: Configuration,
   votersBefore: readonly NodeId[] | null = null,
 ): MemberStatus[] {
-  const { voters, votersOutgoing, promoting, addresses } = configuration;
+  const { voters, votersOutgoing, addresses } = configuration;
   const counted = votersBefore ?? (votersOutgoing.length === 0 ? voters : votersOutgoing);
   const byId = new Map(addresses.map((address) => [address.id, address]));
   return members(configuration).map((id) => ({
     id,
     url: byId.get(id)?.url ?? "",
     peer: byId.get(id)?.peer ?? "",
-    role: voters.includes(id)
-      ? counted.includes(id) ? "voter" : "joining"
-      : votersOutgoing.includes(id)
-      ? "leaving"
-      : promoting.some((promotion) => promotion.id === id)
-      ? "joining"
-      : "learner",
+    role: roleOf(configuration, id, counted),
   }));
+}
+
+function roleOf(
+  { voters, votersOutgoing, promoting }: Configuration,
+  id: NodeId,
+  counted: readonly NodeId[],
+): MemberStatus["role"] {
+  if (voters.includes(id)) return counted.includes(id) ? "voter" : "joining";
+  if (votersOutgoing.includes(id)) return "leaving";
+  return promoting.some((promotion) => promotion.id === id) ? "joining" : "learner";
 }
