@@ -102,6 +102,13 @@ async function findCompany(config: NodeConfig): Promise<Company> {
   };
 }
 
+/** Whom the node may connect to beside those that its configuration names. */
+async function hostsOf(config: NodeConfig, { hosts }: Company): Promise<readonly string[]> {
+  if (config.transport !== "udp") return hosts;
+  const names = [...hosts, ...config.peers.map(({ peerHost }) => peerHost)];
+  return [...hosts, ...await addressesOf(names)];
+}
+
 /** What datagrams are sent to is an address, so the permission must name that, beside the name. */
 async function addressesOf(hosts: readonly string[]): Promise<string[]> {
   const found = await Promise.allSettled(
@@ -147,10 +154,7 @@ export async function runNode(args: readonly string[], entry: URL = NODE_ENTRY):
     console.error(`node: ${error.message}`);
     return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
   }
-  const names = [...company.hosts, ...config.peers.map(({ peerHost }) => peerHost)];
-  const hosts = config.transport === "udp"
-    ? [...company.hosts, ...await addressesOf(names)]
-    : company.hosts;
+  const hosts = await hostsOf(config, company);
   const child = nodeCommand({ ...config, ...company }, entry, "inherit", hosts).spawn();
   const unwatch = watchStopSignals(
     () => signalChild(child, "SIGTERM"),
