@@ -322,11 +322,15 @@ function serve(config: NodeConfig, node: Node): { doors: Doors; server: HttpServ
     log: (text) => log("error", text),
     bodies,
   });
-  const doors = new Doors(app.fetch);
+  const doors = new Doors();
   const server = new HttpServer({
     hostname: config.host,
     port: config.port,
-    handle: (request) => doors.answer(request),
+    handle: (request) => {
+      doors.asked();
+      return app.fetch(request);
+    },
+    onAnswer: (response) => doors.answering(response),
     isStreamed,
     onSweep: (nowMs) => bodies.sweep(nowMs),
     log: (text) => log("error", text),

@@ -22,11 +22,8 @@ const IDLE_MS = 1000;
 const SEND_AWAY_MS = 1000;
 const HOLD_MS = 500;
 
-type Handler = (request: Request) => Response | Promise<Response>;
-
-/** Between the server and what handles its requests. */
+/** Sees each request come and each answer leave. */
 export class Doors {
-  readonly #handle: Handler;
   #isClosing = false;
   /** When the last request came, and when the last answer left that did not send its client away. */
   #askedMs = -Infinity;
@@ -34,17 +31,19 @@ export class Doors {
   /** Resolves when the answers are let go that are held back. */
   #held: Promise<void> | null = null;
 
-  constructor(handle: Handler) {
-    this.#handle = handle;
+  /** A request has come. */
+  asked(): void {
+    this.#askedMs = performance.now();
   }
 
-  async answer(request: Request): Promise<Response> {
-    this.#askedMs = performance.now();
-    const response = await this.#handle(request);
-    if (this.#held !== null) await this.#held;
-    if (this.#isClosing) response.headers.set("connection", "close");
-    else this.#keptMs = performance.now();
-    return response;
+  /** An answer is about to leave. Returns what it is to wait for, or null. */
+  answering(response: Response): Promise<void> | null {
+    if (this.#isClosing) {
+      response.headers.set("connection", "close");
+      return this.#held;
+    }
+    this.#keptMs = performance.now();
+    return null;
   }
 
   /** From now on every answer tells its client not to use the connection again. */

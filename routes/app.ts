@@ -43,31 +43,27 @@ export function createApp({ service, cluster, log, bodies = new Bodies() }: AppO
   // Ids of two nodes, or of two runs of one, must not meet in a log.
   const run = crypto.randomUUID().slice(0, 8);
   const replies = new Replies(`${service.status().node}-${run}-`);
-  const door: Door = { service, cluster, replies, bodies };
+  const failed = (error: unknown, request: Request): Response => {
+    const id = replies.idOf(request);
+    const problem = problemOf(error);
+    if (problem !== null) return replies.problem(id, problem);
+    const what = error instanceof Error ? error.stack ?? error.message : String(error);
+    log(`request ${id} (${request.method}) failed: ${what}`);
+    const internal = new HttpProblem("internal", `The node's log says more under ${id}.`);
+    return replies.problem(id, internal);
+  };
+  const door: Door = { service, cluster, replies, bodies, failed };
   const app = new Hono({ getPath: routedPath });
   app.route("/", kvRoutes(door));
   app.route("/", listRoutes(door));
   app.route("/", atomicRoutes(door));
   app.route("/", clusterRoutes(door));
   app.route("/", healthRoutes(door));
-  app.notFound((c) => door.replies.problem(door.replies.idOf(c.req.raw), noRoute(app, c)));
-  const failed = (error: unknown, request: Request): Response => {
-    const id = door.replies.idOf(request);
-    const problem = problemOf(error);
-    if (problem !== null) return door.replies.problem(id, problem);
-    const what = error instanceof Error ? error.stack ?? error.message : String(error);
-    log(`request ${id} (${request.method}) failed: ${what}`);
-    const internal = new HttpProblem("internal", `The node's log says more under ${id}.`);
-    return door.replies.problem(id, internal);
-  };
+  app.notFound((c) => replies.problem(replies.idOf(c.req.raw), noRoute(app, c)));
   app.onError((error, c) => failed(error, c.req.raw));
   const lane = keyLane(door);
   const route = app.fetch;
-  app.fetch = (request, ...rest) => {
-    const answer = lane(request);
-    if (answer === null) return route(request, ...rest);
-    return answer.catch((error) => failed(error, request));
-  };
+  app.fetch = (request, ...rest) => lane(request) ?? route(request, ...rest);
   return app;
 }
 

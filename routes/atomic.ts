@@ -9,7 +9,7 @@ import { queryOf, routedPath } from "./address.ts";
 import { takeAtomicWrite } from "./atomic_json.ts";
 import { isJsonBody, parseJson } from "./body.ts";
 import { idempotencyKey, refuseHeader } from "./conditions.ts";
-import { type Door, submit } from "./door.ts";
+import { accepted, type Door, limited } from "./door.ts";
 import { ATOMIC_DEPTH_MAX, BODY_BYTES_MAX } from "./limits.ts";
 import { HttpProblem } from "./problem.ts";
 
@@ -28,7 +28,8 @@ async function atomic(door: Door, request: Request): Promise<Response> {
     throw new HttpProblem("unsupported-media-type", "The body's Content-Type is application/json.");
   }
   const json = parseJson(await door.bodies.read(request, BODY_BYTES_MAX), ATOMIC_DEPTH_MAX);
-  const result = await submit(door, takeAtomicWrite(json, idempotencyKey(request.headers)));
+  const write = limited(takeAtomicWrite(json, idempotencyKey(request.headers)));
+  const result = accepted(await door.service.write(write));
   if (result.status === "applied") {
     const versionstamp = formatVersionstamp(result.versionstamp);
     return door.replies.json(request, 200, `{"ok":true,"versionstamp":"${versionstamp}"}`);

@@ -95,17 +95,15 @@ export function parseJson(body: Uint8Array, depthMax: number): unknown {
   return value;
 }
 
-/** The server's own reading is the fastest there is, and it reads no more than was announced. */
-async function readAnnounced(request: Request, bytesMax: number): Promise<Uint8Array> {
-  let body: Uint8Array;
-  try {
-    body = await request.bytes();
-  } catch {
+/** Hot path. The server's own reading is the fastest there is, and it reads no more than was announced. */
+function readAnnounced(request: Request, bytesMax: number): Promise<Uint8Array> {
+  return request.bytes().then((body) => {
+    // Under HTTP/1.1 and HTTP/2 the server enforces the announced length. A Request made by hand does not.
+    if (body.byteLength > bytesMax) throw tooLarge(bytesMax);
+    return body;
+  }, () => {
     throw brokenOff();
-  }
-  // Under HTTP/1.1 and HTTP/2 the server enforces the announced length. A Request made by hand does not.
-  if (body.byteLength > bytesMax) throw tooLarge(bytesMax);
-  return body;
+  });
 }
 
 async function readCounting(request: Request, bytesMax: number): Promise<Uint8Array> {

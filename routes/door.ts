@@ -15,21 +15,26 @@ export interface Door {
   readonly cluster: ClusterService;
   readonly replies: Replies;
   readonly bodies: Bodies;
+  /** The answer to a request that failed; a defect also leaves a line in the log. */
+  failed(error: unknown, request: Request): Response;
 }
 
 /**
- * Holds the write against the limits of the data model and hands it to the service.
+ * The write, held against the limits of the data model.
  *
- * @returns the versionstamp, or the checks that failed.
- * @throws {HttpProblem} for a write beyond the limits, or one that the state machine refused.
- * @throws the service's outcomes.
+ * @throws {HttpProblem} for a write beyond them.
  */
-export async function submit(
-  door: Door,
-  write: AtomicWrite,
-): Promise<Exclude<WriteResult, { status: "refused" }>> {
+export function limited(write: AtomicWrite): AtomicWrite {
   checkLimits(write);
-  const result = await door.service.write(write);
+  return write;
+}
+
+/**
+ * What became of a write: its versionstamp, or the checks that failed.
+ *
+ * @throws {HttpProblem} for a write that the state machine refused.
+ */
+export function accepted(result: WriteResult): Exclude<WriteResult, { status: "refused" }> {
   if (result.status === "refused") throw problemOfRefusal(result.code, result.message);
   return result;
 }

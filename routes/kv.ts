@@ -7,15 +7,16 @@
  * @module
  */
 import { Hono } from "hono";
+import type { Consistency, ServedRead, WriteResult } from "../actors/service.ts";
 import { VALUE_BYTES_MAX } from "../kv/limits.ts";
-import type { Expiry, Mutation, Value } from "../kv/types.ts";
+import type { AtomicWrite, EncodedKey, Expiry, Mutation, Value } from "../kv/types.ts";
 import { bytesValue } from "../kv/value_codec.ts";
 import { formatVersionstamp } from "../kv/versionstamp.ts";
 import { integerParameter, KEY_MOUNT, keyOfPath, queryOf, routedPath } from "./address.ts";
 import { isJsonBody, parseJson } from "./body.ts";
 import { idempotencyKey, isUnmodified, refuseHeader, writeChecks } from "./conditions.ts";
 import { CONSISTENCY_PARAMETERS, consistencyOf, served, servedHeaders } from "./consistency.ts";
-import { type Door, submit } from "./door.ts";
+import { accepted, type Door, limited } from "./door.ts";
 import {
   BODY_BYTES_MAX,
   EXPIRE_IN_MS_MAX,
@@ -30,33 +31,62 @@ const NEVER: Expiry = { type: "never" };
 /** The door to single keys. */
 export function kvRoutes(door: Door): Hono {
   const app = new Hono({ getPath: routedPath });
-  app.put(KEY_MOUNT, (c) => put(door, c.req.raw));
-  app.get(KEY_MOUNT, (c) => get(door, c.req.raw));
-  app.delete(KEY_MOUNT, (c) => remove(door, c.req.raw));
-  return app;
+  // Hono has a HEAD answered by the handler of GET.
+  return app.on(["PUT", "GET", "DELETE"], KEY_MOUNT, (c) => serveKey(door, c.req.raw));
 }
 
 /**
- * Hot path: the way to the handlers that costs no router and no context. Null for a request that is not for
+ * Hot path: the way to the handler that costs no router and no context. Null for a request that is not for
  * a single key, and for methods that Hono answers (HEAD by GET, and those that are not taken).
  */
 export function keyLane(door: Door): (request: Request) => Promise<Response> | null {
   return (request) => {
     if (routedPath(request) !== KEY_MOUNT) return null;
-    switch (request.method) {
-      case "PUT":
-        return put(door, request);
-      case "GET":
-        return get(door, request);
-      case "DELETE":
-        return remove(door, request);
-      default:
-        return null;
-    }
+    const { method } = request;
+    const isTaken = method === "PUT" || method === "GET" || method === "DELETE";
+    return isTaken ? serveKey(door, request) : null;
   };
 }
 
-async function put(door: Door, request: Request): Promise<Response> {
+/**
+ * Hot path: all that waits stands in this one function, since each asynchronous function between a request
+ * and its answer costs a promise, a turn of the microtasks and their collection.
+ */
+async function serveKey(door: Door, request: Request): Promise<Response> {
+  try {
+    switch (request.method) {
+      case "PUT": {
+        const put = putOf(request);
+        const body = await door.bodies.read(request, put.bytesMax);
+        const write = writeOf(request, put.key, setOf(put, body));
+        return written(door, request, await door.service.write(write));
+      }
+      case "DELETE": {
+        const key = deletedKey(request);
+        const write = writeOf(request, key, { type: "delete", key });
+        return deleted(door, request, await door.service.write(write));
+      }
+      default: {
+        const { key, consistency } = getOf(request);
+        const read = await door.service.read({ type: "get", keys: [key] }, consistency);
+        return shown(door, request, consistency, read);
+      }
+    }
+  } catch (error) {
+    return door.failed(error, request);
+  }
+}
+
+/** What a PUT's target and headers say. */
+interface Put {
+  readonly key: EncodedKey;
+  readonly expiry: Expiry;
+  readonly encoding: ShownEncoding;
+  /** Of the body. */
+  readonly bytesMax: number;
+}
+
+function putOf(request: Request): Put {
   const key = keyOfPath(request);
   const expireIn = integerParameter(
     queryOf(request, ["expireIn"]),
@@ -65,26 +95,66 @@ async function put(door: Door, request: Request): Promise<Response> {
     EXPIRE_IN_MS_MAX,
   );
   const expiry: Expiry = expireIn === null ? NEVER : { type: "in", ms: expireIn };
-  return await write(door, request, {
-    type: "set",
-    key,
-    value: await readValue(door, request),
-    expiry,
-  });
+  const encoding = encodingOf(request.headers);
+  const bytesMax = encoding === "bytes" ? VALUE_BYTES_MAX : BODY_BYTES_MAX;
+  return { key, expiry, encoding, bytesMax };
 }
 
-async function remove(door: Door, request: Request): Promise<Response> {
+function setOf({ key, expiry, encoding }: Put, body: Uint8Array): Mutation {
+  return { type: "set", key, value: valueOf(encoding, body), expiry };
+}
+
+function valueOf(encoding: ShownEncoding, body: Uint8Array): Value {
+  if (encoding === "bytes") return bytesValue(body);
+  const depthMax = encoding === "v8" ? TAGGED_VALUE_DEPTH_MAX : VALUE_DEPTH_MAX;
+  return takeValue(encoding, parseJson(body, depthMax));
+}
+
+function deletedKey(request: Request): EncodedKey {
   const key = keyOfPath(request);
   queryOf(request, []);
   refuseHeader(request.headers, "if-none-match");
-  return await write(door, request, { type: "delete", key });
+  return key;
 }
 
-async function get(door: Door, request: Request): Promise<Response> {
+function writeOf(request: Request, key: EncodedKey, mutation: Mutation): AtomicWrite {
+  return limited({
+    checks: writeChecks(request.headers, key),
+    mutations: [mutation],
+    idempotencyKey: idempotencyKey(request.headers),
+  });
+}
+
+function written(door: Door, request: Request, result: WriteResult): Response {
+  return door.replies.written(request, versionstampOf(result));
+}
+
+function deleted(door: Door, request: Request, result: WriteResult): Response {
+  return door.replies.json(request, 200, `{"versionstamp":"${versionstampOf(result)}"}`);
+}
+
+function versionstampOf(result: WriteResult): string {
+  const outcome = accepted(result);
+  if (outcome.status === "applied") return formatVersionstamp(outcome.versionstamp);
+  throw new HttpProblem(
+    "precondition-failed",
+    "The key was changed, made or removed since the version that the condition names.",
+  );
+}
+
+function getOf(request: Request): { key: EncodedKey; consistency: Consistency } {
   const key = keyOfPath(request);
   const consistency = consistencyOf(queryOf(request, CONSISTENCY_PARAMETERS));
   refuseHeader(request.headers, "if-match");
-  const read = await door.service.read({ type: "get", keys: [key] }, consistency);
+  return { key, consistency };
+}
+
+function shown(
+  door: Door,
+  request: Request,
+  consistency: Consistency,
+  read: ServedRead,
+): Response {
   const headers = servedHeaders(consistency, read);
   const entry = read.results[0][0];
   if (entry === null) {
@@ -96,41 +166,6 @@ async function get(door: Door, request: Request): Promise<Response> {
     ? door.replies.notModified(request, versionstamp)
     : door.replies.value(request, versionstamp, entry.value);
   return served(response, headers);
-}
-
-async function write(door: Door, request: Request, mutation: Mutation): Promise<Response> {
-  const result = await submit(door, {
-    checks: writeChecks(request.headers, mutation.key),
-    mutations: [mutation],
-    idempotencyKey: idempotencyKey(request.headers),
-  });
-  if (result.status === "applied") {
-    const versionstamp = formatVersionstamp(result.versionstamp);
-    return mutation.type === "delete"
-      ? door.replies.json(request, 200, `{"versionstamp":"${versionstamp}"}`)
-      : door.replies.written(request, versionstamp);
-  }
-  throw new HttpProblem(
-    "precondition-failed",
-    "The key was changed, made or removed since the version that the condition names.",
-  );
-}
-
-async function readValue(door: Door, request: Request): Promise<Value> {
-  switch (encodingOf(request.headers)) {
-    case "bytes":
-      return bytesValue(await door.bodies.read(request, VALUE_BYTES_MAX));
-    case "v8":
-      return takeValue("v8", await readJson(door, request, TAGGED_VALUE_DEPTH_MAX));
-    case "le64":
-      return takeValue("le64", await readJson(door, request, VALUE_DEPTH_MAX));
-    case "json":
-      return takeValue("json", await readJson(door, request, VALUE_DEPTH_MAX));
-  }
-}
-
-async function readJson(door: Door, request: Request, depthMax: number): Promise<unknown> {
-  return parseJson(await door.bodies.read(request, BODY_BYTES_MAX), depthMax);
 }
 
 /** How the body is to be stored: as `x-kvorum-encoding` says, else by its Content-Type. */

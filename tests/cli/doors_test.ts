@@ -1,6 +1,8 @@
 /** The end of an HTTP server with clients that keep their connections, and come back at once. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, fail } from "@std/assert";
+import { systemEnv } from "../../actors/env.ts";
 import { Doors } from "../../cli/doors.ts";
+import { HttpServer } from "../../transport/http/server.ts";
 import { Kept, type Outcome, REQUEST, stay } from "./kept.ts";
 import { eventually } from "./program.ts";
 
@@ -9,21 +11,28 @@ async function handle(): Promise<Response> {
   return new Response("done");
 }
 
-function serve(doors: Doors): Deno.HttpServer<Deno.NetAddr> {
-  return Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    (request) => doors.answer(request),
-  );
+function serve(doors: Doors, answer = handle): HttpServer {
+  return new HttpServer({
+    hostname: "127.0.0.1",
+    port: 0,
+    handle: () => {
+      doors.asked();
+      return answer();
+    },
+    onAnswer: (response) => doors.answering(response),
+    log: (text) => fail(text),
+    clock: systemEnv(),
+  });
 }
 
 /** Serves clients for a while, then ends as a node does; gives what became of their requests. */
 async function endWith(clients: number, pauseMs: number): Promise<Outcome> {
   let served = 0;
-  const doors = new Doors(() => {
+  const doors = new Doors();
+  const server = serve(doors, () => {
     served++;
     return handle();
   });
-  const server = serve(doors);
   const staying = Array.from({ length: clients }, () => stay(server.addr.port, pauseMs));
   await eventually("all have asked", () => served >= clients);
   doors.sendAway();
@@ -47,7 +56,7 @@ Deno.test("Doors close without cutting off clients that ask now and then", async
 });
 
 Deno.test("Doors close at once where nobody has asked for long", async () => {
-  const doors = new Doors(handle);
+  const doors = new Doors();
   const server = serve(doors);
   const startMs = performance.now();
   doors.sendAway();
@@ -58,12 +67,12 @@ Deno.test("Doors close at once where nobody has asked for long", async () => {
 
 Deno.test("Doors give up on an answer that does not come", async () => {
   const never = Promise.withResolvers<Response>();
-  const doors = new Doors(() => never.promise);
-  const server = serve(doors);
+  const doors = new Doors();
+  const server = serve(doors, () => never.promise);
   using kept = await Kept.open(server.addr.port);
   const asking = kept!.ask(REQUEST);
   await doors.close(server, 50);
   never.resolve(new Response("late"));
   await asking;
-  await server.finished;
+  await server.shutdown();
 });

@@ -10,7 +10,7 @@ import type { PeerAddress } from "../types.ts";
 import { DialledStream, type Requests } from "./dialled.ts";
 import { PeerDoor } from "./door.ts";
 import { type HttpPeerLimits, IDLE_CONNECTION_MS, IDLE_CONNECTIONS_MAX } from "./limits.ts";
-import { HttpServer } from "./server.ts";
+import { HttpServer, remoteOf } from "./server.ts";
 
 export class HttpNet implements StreamNet, Requests {
   readonly #env: TcpEnv;
@@ -30,7 +30,7 @@ export class HttpNet implements StreamNet, Requests {
     const server = new HttpServer({
       hostname,
       port,
-      handle: async (request, remote) => await door.app.fetch(request, { remote }),
+      handle: (request, info) => door.app.fetch(request, { remote: () => remoteOf(info) }),
       isStreamed: PeerDoor.isStreamed,
       onSweep: (nowMs) => door.sweep(nowMs),
       log: (text) => door.fail(new Error(text)),

@@ -24,8 +24,13 @@ export interface HttpServerOptions {
   readonly hostname: string;
   /** 0 takes a free one, which `addr` tells. */
   readonly port: number;
-  /** Must not reject. `remote` tells where the client is, for logs. */
-  readonly handle: (request: Request, remote: () => string) => Promise<Response>;
+  /** Must not reject. {@linkcode remoteOf} makes of `info` where the client is, for logs. */
+  readonly handle: (
+    request: Request,
+    info: Deno.ServeHandlerInfo,
+  ) => Response | Promise<Response>;
+  /** Sees each answer before it leaves; what it returns, if not null, is waited for. */
+  readonly onAnswer?: (response: Response) => Promise<void> | null;
   /** Whether an answer's body is made as it is read: it may take as long as its maker lets it. */
   readonly isStreamed?: (response: Response) => boolean;
   /** Called at each look at the connections, for whoever has deadlines of its own. */
@@ -195,13 +200,17 @@ export class HttpServer {
     }
   }
 
+  /** Hot path of the clients' server: the only asynchronous function around the handler's own. */
   async #answer(visit: Visit, request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {
+    const { handle, onAnswer, isStreamed } = this.#options;
     visit.asking++;
     visit.hasAsked = true;
     try {
-      const response = await this.#options.handle(request, () => remoteOf(info));
+      const response = await handle(request, info);
+      const held = onAnswer === undefined ? null : onAnswer(response);
+      if (held !== null) await held;
       if (response.status === REQUEST_TIMEOUT) visit.isOver = true;
-      else if (this.#options.isStreamed?.(response)) this.#follow(visit, info.completed);
+      else if (isStreamed?.(response)) this.#follow(visit, info.completed);
       return response;
     } finally {
       this.#rest(visit);
@@ -243,7 +252,8 @@ export class HttpServer {
   }
 }
 
-function remoteOf({ remoteAddr }: Deno.ServeHandlerInfo): string {
+/** Where the client of a request is, for logs. */
+export function remoteOf({ remoteAddr }: Deno.ServeHandlerInfo): string {
   return "hostname" in remoteAddr ? `${remoteAddr.hostname}:${remoteAddr.port}` : "unknown";
 }
 
