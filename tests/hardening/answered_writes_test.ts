@@ -5,7 +5,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { founderConfig, nodeFlags } from "../../cli/config.ts";
 import { NODE_ENTRY, nodeEnvironment, nodePermissions } from "../../cli/node_command.ts";
-import { eventually, freePorts } from "../cluster/harness.ts";
+import { eventually } from "../cluster/harness.ts";
+import { freePorts } from "../cluster/ports.ts";
 import { hasStrace } from "../storage/syncs.ts";
 
 const WRITES = 5;

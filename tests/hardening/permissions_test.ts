@@ -7,7 +7,7 @@ import {
   nodeEnvironment,
   nodePermissions,
 } from "../../cli/node_command.ts";
-import { freePorts } from "../cluster/harness.ts";
+import { freePorts } from "../cluster/ports.ts";
 
 const PROBE = new URL("./permission_probe.ts", import.meta.url);
 

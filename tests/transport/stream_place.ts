@@ -5,6 +5,7 @@
  */
 import type { NodeId } from "../../raft/types.ts";
 import type { StreamTransport, StreamTransportOptions } from "../../transport/streams.ts";
+import { freePorts } from "../cluster/ports.ts";
 import { realEnv } from "./harness.ts";
 import type { Place } from "./place.ts";
 import { CLUSTER } from "./raw_peer.ts";
@@ -28,7 +29,8 @@ export function streamPlace(make: (options: StreamTransportOptions) => StreamTra
         known: options?.known,
         remember: options?.remember,
         ownAddress: options?.ownAddress,
-        listen: last(id)?.address ?? ANY_PORT,
+        // It may listen there again after it was closed.
+        listen: last(id)?.address ?? { hostname: "127.0.0.1", port: freePorts(1)[0] },
         env: realEnv(),
         onEvent: options?.onEvent,
         acceptUnknown: options?.acceptUnknown,
