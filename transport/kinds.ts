@@ -19,11 +19,11 @@ interface Kind {
 export const transportKinds = {
   tcp: {
     create: createTcpTransport,
-    checkAddress: (address) => Deno.listen({ ...address }).close(),
+    checkAddress: checkTcpAddress,
   },
   http: {
     create: createHttpTransport,
-    checkAddress: (address) => Deno.listen({ ...address }).close(),
+    checkAddress: checkTcpAddress,
   },
   udp: {
     create: createUdpTransport,
@@ -32,3 +32,7 @@ export const transportKinds = {
 } as const satisfies Record<string, Kind>;
 
 export type TransportKind = keyof typeof transportKinds;
+
+function checkTcpAddress(address: PeerAddress): void {
+  Deno.listen({ ...address }).close();
+}

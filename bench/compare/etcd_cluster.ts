@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { eventually, freePorts } from "../../tests/cluster/harness.ts";
+import { eventually } from "../../tests/cluster/harness.ts";
+import { freePorts } from "../../tests/cluster/ports.ts";
 import { Child } from "./child.ts";
 
 const SIZE = 3;

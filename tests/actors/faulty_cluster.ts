@@ -15,7 +15,8 @@ import { type FaultyTransport, faultyTransport } from "../../transport/faulty.ts
 import { type Link, LinkTable, PERFECT } from "../../transport/memory_links.ts";
 import type { Transport } from "../../transport/types.ts";
 import { Random } from "../chaos/random.ts";
-import { eventually, freePorts } from "../cluster/harness.ts";
+import { eventually } from "../cluster/harness.ts";
+import { freePorts } from "../cluster/ports.ts";
 import { Safety } from "./safety.ts";
 import { CLUSTER_ID, increment, key } from "./virtual_cluster.ts";
 

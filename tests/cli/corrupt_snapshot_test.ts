@@ -10,7 +10,8 @@ import { CHUNK_FILE_NAME } from "../../storage/disk.ts";
 import { LogKeys } from "../../storage/log_keys.ts";
 import { kvctl } from "./fake_cluster.ts";
 import { withDirectory } from "./offline.ts";
-import { eventually, freeBasePort, isListening, Program } from "./program.ts";
+import { freeBasePort } from "../cluster/ports.ts";
+import { eventually, isListening, Program } from "./program.ts";
 
 const script = new URL("../../cli/node.ts", import.meta.url);
 

@@ -13,6 +13,7 @@ import { clusterMembers, clusterPorts, readClusterOptions } from "../../cli/clus
 import { Output, pumpLines } from "../../cli/cluster/output.ts";
 import { announceReady, judge } from "../../cli/cluster/readiness.ts";
 import { LOG_LINE_BYTES_MAX, LOG_QUEUE_BYTES_MAX } from "../../cli/limits.ts";
+import { freePorts } from "../cluster/ports.ts";
 
 Deno.test("readClusterOptions() has the documented defaults", () => {
   assertEquals(readClusterOptions([]), {
@@ -309,9 +310,7 @@ Deno.test("announceReady() says what it waits for, and is ready without straggle
     });
   await using first = serve("n1");
   await using second = serve("n2");
-  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const ports = [first.addr.port, second.addr.port, (closed.addr as Deno.NetAddr).port];
-  closed.close();
+  const ports = [first.addr.port, second.addr.port, ...freePorts(1)];
   const said: string[] = [];
   await announceReady(
     ports.map((port, i) => ({ id: `n${i + 1}`, url: `http://127.0.0.1:${port}` })),

@@ -7,7 +7,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { NodeProcess } from "../../cli/cluster/node_process.ts";
 import { clusterMembers, readClusterOptions } from "../../cli/cluster/options.ts";
 import { Output } from "../../cli/cluster/output.ts";
-import { eventually, freeBasePort, isListening, Program, sendSignals } from "./program.ts";
+import { freeBasePort } from "../cluster/ports.ts";
+import { eventually, isListening, Program, sendSignals } from "./program.ts";
 
 const script = new URL("./launch_stand_in.ts", import.meta.url);
 

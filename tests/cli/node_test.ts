@@ -8,7 +8,8 @@ import { writeMembersFile } from "../../cli/members_file.ts";
 import { settings } from "../../cli/settings.ts";
 import { KV_FILE_NAME } from "../../storage/disk.ts";
 import { FakeCluster } from "./fake_cluster.ts";
-import { eventually, freeBasePort, isListening, Program } from "./program.ts";
+import { freeBasePort } from "../cluster/ports.ts";
+import { eventually, isListening, Program } from "./program.ts";
 
 const script = new URL("./run_node_stand_in.ts", import.meta.url);
 

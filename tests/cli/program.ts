@@ -42,28 +42,6 @@ export async function isListening(port: number): Promise<boolean> {
   }
 }
 
-/**
- * A base port for a cluster of `size`, free with all the ports that follow from it. Below the range
- * that the system hands out for port 0, so that no other test is given one of them meanwhile.
- */
-export function freeBasePort(size: number): number {
-  for (;;) {
-    const base = 12_000 + Math.floor(Math.random() * 15_000);
-    const listeners: Deno.Listener[] = [];
-    try {
-      for (let port = base; port < base + size; port++) {
-        listeners.push(Deno.listen({ hostname: "127.0.0.1", port }));
-        listeners.push(Deno.listen({ hostname: "127.0.0.1", port: port + 1000 }));
-      }
-      return base;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    } finally {
-      for (const listener of listeners) listener.close();
-    }
-  }
-}
-
 /** A running or ended program. */
 export class Program implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;

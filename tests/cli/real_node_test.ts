@@ -7,7 +7,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { readMembersFile } from "../../cli/members_file.ts";
 import { kvctl } from "./fake_cluster.ts";
 import { Kept, stay } from "./kept.ts";
-import { eventually, freeBasePort, isListening, Program } from "./program.ts";
+import { freeBasePort } from "../cluster/ports.ts";
+import { eventually, isListening, Program } from "./program.ts";
 
 const script = new URL("../../cli/node.ts", import.meta.url);
 

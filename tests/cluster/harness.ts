@@ -14,6 +14,7 @@ import {
   type SnapshotSettings,
   type TransportName,
 } from "../../cli/config.ts";
+import { freePorts } from "./ports.ts";
 
 /** How long a condition may take before the test fails, unless told otherwise. */
 const CONDITION_MS = 15_000;
@@ -330,24 +331,4 @@ export class ProcessCluster {
       return new Set(hashes).size === 1 ? hashes[0] : null;
     });
   }
-}
-
-/**
- * Ports that nobody listens on now, below the range from which the system gives ports to outgoing
- * connections: those could otherwise take the port of a node while it is down.
- */
-export function freePorts(count: number): number[] {
-  const listeners: Deno.Listener[] = [];
-  const ports: number[] = [];
-  while (ports.length < count) {
-    const port = 10_240 + Math.floor(Math.random() * 20_000);
-    try {
-      listeners.push(Deno.listen({ hostname: "127.0.0.1", port }));
-      ports.push(port);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
-  }
-  for (const listener of listeners) listener.close();
-  return ports;
 }

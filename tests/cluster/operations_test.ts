@@ -5,9 +5,10 @@
  * Of a shell only what the page needs is there: words, `kill`, `rm -r`, and the project's tasks.
  */
 import { assert, assertEquals } from "@std/assert";
-import { freeBasePort, sendSignals } from "../cli/program.ts";
+import { sendSignals } from "../cli/program.ts";
 import { parsePage, type Procedure } from "./operations_page.ts";
 import { eventually } from "./harness.ts";
+import { freeBasePort } from "./ports.ts";
 
 const PAGE = new URL("../../docs/operations.md", import.meta.url);
 const PROJECT = new URL("../../deno.json", import.meta.url);

@@ -3,10 +3,11 @@
  * request and those of the 200.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { founderConfig, nodeFlags } from "../../cli/config.ts";
+import { nodeFlags } from "../../cli/config.ts";
 import { NODE_ENTRY, nodeEnvironment, nodePermissions } from "../../cli/node_command.ts";
-import { eventually, freePorts } from "../cluster/harness.ts";
+import { eventually } from "../cluster/harness.ts";
 import { hasStrace } from "../storage/syncs.ts";
+import { configAlone } from "./node_alone.ts";
 
 const WRITES = 5;
 const TRACED = "trace=read,recvfrom,write,writev,sendto,fsync,fdatasync";
@@ -35,17 +36,7 @@ Deno.test({
   ignore: !await hasStrace(),
   fn: async () => {
     const directory = await Deno.realPath(await Deno.makeTempDir({ prefix: "kvorum-traced-" }));
-    const [port, peerPort] = freePorts(2);
-    const host = "127.0.0.1";
-    const config = founderConfig({
-      id: "n1",
-      host,
-      port,
-      data: `${directory}/n1`,
-      peers: [{ id: "n1", peerHost: host, peerPort, url: `http://${host}:${port}` }],
-      clusterId: crypto.randomUUID(),
-    });
-    await Deno.mkdir(config.data);
+    const config = await configAlone(directory);
     const trace = `${directory}/trace`;
     const node = { ...config, exitWithParent: true };
     const child = new Deno.Command("strace", {
@@ -59,7 +50,7 @@ Deno.test({
       env: nodeEnvironment(),
     }).spawn();
     try {
-      const url = `http://${host}:${port}`;
+      const url = `http://${config.host}:${config.port}`;
       await eventually("the node is ready", async () => {
         const response = await fetch(`${url}/readyz`);
         await response.body?.cancel();

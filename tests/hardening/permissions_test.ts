@@ -1,13 +1,13 @@
 /** What a node's process may do, tried out under the very command that the launcher starts it with. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { founderConfig, type NodeConfig, nodeFlags } from "../../cli/config.ts";
+import { type NodeConfig, nodeFlags } from "../../cli/config.ts";
 import {
   NODE_ENTRY,
   nodeCommand,
   nodeEnvironment,
   nodePermissions,
 } from "../../cli/node_command.ts";
-import { freePorts } from "../cluster/harness.ts";
+import { configAlone } from "./node_alone.ts";
 
 const PROBE = new URL("./permission_probe.ts", import.meta.url);
 
@@ -16,17 +16,7 @@ const ALLOWED = ["write its data", "read its data", "listen on its port"];
 
 async function withConfig(run: (config: NodeConfig) => Promise<void>): Promise<void> {
   const root = await Deno.makeTempDir({ prefix: "kvorum-permissions-" });
-  const [port, peerPort] = freePorts(2);
-  const host = "127.0.0.1";
-  const config = founderConfig({
-    id: "n1",
-    host,
-    port,
-    data: `${root}/n1`,
-    peers: [{ id: "n1", peerHost: host, peerPort, url: `http://${host}:${port}` }],
-    clusterId: crypto.randomUUID(),
-  });
-  await Deno.mkdir(config.data);
+  const config = await configAlone(root);
   await Deno.writeTextFile(`${root}/other`, "another node's");
   try {
     await run(config);

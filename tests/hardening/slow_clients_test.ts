@@ -1,5 +1,5 @@
 /** Clients that are slow, silent or many: none holds a connection, a request or memory for ever. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { HTTP_LIMITS } from "../../transport/http/limits.ts";
 import { BODY_MS } from "../../routes/limits.ts";
 import { RawClient, statusOf } from "./raw_client.ts";
@@ -238,5 +238,33 @@ Deno.test("a server that is out of descriptors accepts again once it has some", 
   } finally {
     Deno.listen = listen;
     await server.shutdown();
+  }
+});
+
+Deno.test("a server on a Deno that serves no single connections says so at the start, and listens nowhere", async () => {
+  const { HttpServer } = await import("../../transport/http/server.ts");
+  const { internal } = Deno as unknown as { internal: symbol };
+  const internals = Reflect.get(Deno, internal) as Record<string, unknown>;
+  const property = Object.getOwnPropertyDescriptor(internals, "serveHttpOnConnection")!;
+  Object.defineProperty(internals, "serveHttpOnConnection", {
+    value: undefined,
+    configurable: true,
+  });
+  // A listener that was left open would be found by the sanitizer of resources.
+  try {
+    assertThrows(
+      () =>
+        new HttpServer({
+          hostname: "127.0.0.1",
+          port: 0,
+          handle: () => Promise.resolve(new Response()),
+          log: () => {},
+          clock: { now: () => 0, setTimer: () => ({ cancel: () => {} }) },
+        }),
+      Error,
+      "does not serve single connections; use 2.9.6",
+    );
+  } finally {
+    Object.defineProperty(internals, "serveHttpOnConnection", property);
   }
 });

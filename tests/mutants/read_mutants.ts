@@ -9,6 +9,9 @@ const READ_INDEX = "tests/raft/read_index_test.ts";
 const READS = "tests/actors/reads_test.ts";
 const LEASE = "tests/raft/lease_test.ts";
 const CONSISTENCY = "tests/actors/consistency_test.ts";
+const LEASE_BOUND = "tests/actors/lease_bound_test.ts";
+const LAST_READ_BEFORE_FIRST_VOTE =
+  "lease: the last read by it comes before the first vote that another node could get (bug 20)";
 
 export const READ_MUTANTS: readonly Mutant[] = [
   {
@@ -108,11 +111,28 @@ export const READ_MUTANTS: readonly Mutant[] = [
       "a lease is shorter than what voters wait, by what clocks may drift (thesis 6.4.1, bug 20)",
     file: "actors/limits_replica.ts",
     find: "export const LEASE_MS = 150;",
-    replace: "export const LEASE_MS = 300;",
-    caughtBy: testsOf(
-      CONSISTENCY,
-      "reads: with clocks a quarter apart, a leader that is cut off serves nothing old (bug 20)",
-    ),
+    replace: "export const LEASE_MS = 161;",
+    caughtBy: testsOf(LEASE_BOUND, LAST_READ_BEFORE_FIRST_VOTE),
+  },
+  {
+    name: "lease-outlasts-the-ticks-at-once",
+    breaks:
+      "what ticks may come at once is taken off what voters wait before it bounds the lease (bug 20)",
+    file: "actors/limits_replica.ts",
+    find: "export const TICKS_AT_ONCE_MAX = HEARTBEAT_TICKS;",
+    replace: "export const TICKS_AT_ONCE_MAX = HEARTBEAT_TICKS + 1;",
+    caughtBy: testsOf(LEASE_BOUND, LAST_READ_BEFORE_FIRST_VOTE),
+  },
+  {
+    name: "lease-of-voters-who-soon-forget",
+    breaks:
+      "a voter stands by a leader for the whole of an election timeout (thesis 4.2.3, bug 20)",
+    file: "raft/election.ts",
+    find:
+      'return core.role === "leader" || core.ticks - core.leaderHeardTick < core.limits.electionTicks;',
+    replace:
+      'return core.role === "leader" || core.ticks - core.leaderHeardTick < core.limits.electionTicks - 1;',
+    caughtBy: testsOf(LEASE_BOUND, LAST_READ_BEFORE_FIRST_VOTE),
   },
   {
     name: "lease-of-a-stopped-clock",

@@ -5,13 +5,13 @@ import { plan, type Run, select } from "../../tools/test_run/plan.ts";
 const surroundings = { programs: ["/bin/deno", "strace"], scratch: "/s", coverage: null };
 
 function planFor(args: string[], processSuites = ["tests/cli", "tests/cluster"]): Run[] {
-  return plan(select(args), { ...surroundings, processSuites, randomSuites: ["tests/sim"] });
+  return plan(select(args), { ...surroundings, processSuites, unmeasuredSuites: ["tests/sim"] });
 }
 
 /** The same under coverage. */
-function coveredFor(args: string[], randomSuites = ["tests/sim"]): Run[] {
+function coveredFor(args: string[], unmeasuredSuites = ["tests/sim"]): Run[] {
   const processSuites = ["tests/cli"];
-  return plan(select(args), { ...surroundings, processSuites, randomSuites, coverage: "/s/c" });
+  return plan(select(args), { ...surroundings, processSuites, unmeasuredSuites, coverage: "/s/c" });
 }
 
 /** The paths of a run: what stands behind its flags. */
@@ -58,25 +58,32 @@ Deno.test("plan() passes flags on to every run, with their values", () => {
 });
 
 Deno.test("plan() measures coverage of all but the suites that draw at random", () => {
-  const [units, random, processes, ...rest] = coveredFor(["--fail-fast"]);
+  const [units, unmeasured, processes, ...rest] = coveredFor(["--fail-fast"]);
   assertEquals(rest, []);
   for (const run of [units!, processes!]) assert(run.args.includes("--coverage=/s/c"));
-  assertFalse(random!.args.some((arg) => arg.startsWith("--coverage")));
-  assertEquals([units!, random!, processes!].map(pathsOf), [["tests"], ["tests/sim"], [
+  assertFalse(unmeasured!.args.some((arg) => arg.startsWith("--coverage")));
+  assertEquals([units!, unmeasured!, processes!].map(pathsOf), [["tests"], ["tests/sim"], [
     "tests/cli",
   ]]);
   const ignored = units!.args.find((arg) => arg.startsWith("--ignore="))!;
   assert(ignored.includes("tests/sim") && ignored.includes("tests/cluster"));
-  for (const run of [units!, random!, processes!]) assert(run.args.includes("--fail-fast"));
+  for (const run of [units!, unmeasured!, processes!]) assert(run.args.includes("--fail-fast"));
 });
 
 Deno.test("plan() under coverage runs only what is named, too", () => {
   assertEquals(coveredFor([], []).map((run) => run.name), ["in-process", "processes"]);
-  assertEquals(coveredFor(["tests/sim/swarm_test.ts"]).map((run) => run.name), ["random"]);
+  assertEquals(coveredFor(["tests/sim/swarm_test.ts"]).map((run) => run.name), ["unmeasured"]);
   assertEquals(coveredFor(["tests/raft"]).map(pathsOf), [["tests/raft"]]);
+  // One that lies below what is named is no part of the measured run.
+  const [units, unmeasured] = coveredFor(["tests/raft"], [
+    "tests/sim",
+    "tests/raft/cluster_test.ts",
+  ]);
+  assert(units!.args.some((arg) => /^--ignore=.*,tests\/raft\/cluster_test\.ts\b/.test(arg)));
+  assertEquals(pathsOf(unmeasured!), ["tests/raft/cluster_test.ts"]);
 });
 
-Deno.test("plan() without coverage runs the suites that draw at random beside the others", () => {
+Deno.test("plan() without coverage runs all suites of one process side by side", () => {
   for (const run of planFor([])) {
     assertFalse(run.args.some((arg) => arg.startsWith("--coverage") || arg.includes("tests/sim")));
   }

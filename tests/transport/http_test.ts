@@ -12,39 +12,17 @@ import { createTcpTransport } from "../../transport/tcp.ts";
 import type { PeerAddress } from "../../transport/types.ts";
 import { transportContract } from "./contract.ts";
 import { faultyPlace } from "./faulty_place.ts";
-import {
-  append,
-  EventLog,
-  GROUP,
-  Inbox,
-  ManualEnv,
-  N1,
-  N2,
-  ping,
-  realEnv,
-  until,
-} from "./harness.ts";
+import { append, EventLog, GROUP, ManualEnv, N1, N2, ping, realEnv, until } from "./harness.ts";
 import { HttpRelay, HttpStub, PIECE } from "./http_peer.ts";
 import { CLUSTER, RawServer, welcomeText } from "./raw_peer.ts";
-import { ANY_PORT, streamPlace } from "./stream_place.ts";
+import { ANY_PORT, streamNode, streamPlace } from "./stream_place.ts";
 
 transportContract("http", () => streamPlace(createHttpTransport));
 transportContract("faulty http", () => faultyPlace(streamPlace(createHttpTransport)));
 
 function node(self: typeof N1, change: Partial<HttpTransportOptions> = {}) {
-  const [log, inbox] = [new EventLog(), new Inbox()];
-  const transport = createHttpTransport({
-    self,
-    clusterId: CLUSTER,
-    boot: 1,
-    incarnation: 1,
-    listen: ANY_PORT,
-    env: realEnv(),
-    onEvent: log.record,
-    limits: { backoffMinMs: 5, backoffMaxMs: 20 },
-    ...change,
-  });
-  return { transport, log, inbox };
+  const limits = { backoffMinMs: 5, backoffMaxMs: 20 };
+  return streamNode(self, (base) => createHttpTransport({ ...base, limits, ...change }));
 }
 
 /** Runs a body with n1, on a clock that only the test moves, whose one peer is n2 at the address. */

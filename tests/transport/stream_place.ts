@@ -1,11 +1,12 @@
 /**
- * The place of the contract for transports that listen at an address of their own.
+ * Transports that listen at an address of their own: the place of the contract for them, and single ones.
  *
  * @module
  */
 import type { NodeId } from "../../raft/types.ts";
 import type { StreamTransport, StreamTransportOptions } from "../../transport/streams.ts";
-import { realEnv } from "./harness.ts";
+import { freePorts } from "../cluster/ports.ts";
+import { EventLog, Inbox, realEnv } from "./harness.ts";
 import type { Place } from "./place.ts";
 import { CLUSTER } from "./raw_peer.ts";
 
@@ -28,7 +29,8 @@ export function streamPlace(make: (options: StreamTransportOptions) => StreamTra
         known: options?.known,
         remember: options?.remember,
         ownAddress: options?.ownAddress,
-        listen: last(id)?.address ?? ANY_PORT,
+        // It may listen there again after it was closed.
+        listen: last(id)?.address ?? { hostname: "127.0.0.1", port: freePorts(1)[0] },
         env: realEnv(),
         onEvent: options?.onEvent,
         acceptUnknown: options?.acceptUnknown,
@@ -48,4 +50,19 @@ export function streamPlace(make: (options: StreamTransportOptions) => StreamTra
     },
     dispose: async () => void await Promise.all(made.map((transport) => transport.close())),
   };
+}
+
+/** One transport in a test's hand, not started, with what it will say of itself and hear. */
+export function streamNode(self: NodeId, make: (base: StreamTransportOptions) => StreamTransport) {
+  const [log, inbox] = [new EventLog(), new Inbox()];
+  const transport = make({
+    self,
+    clusterId: CLUSTER,
+    boot: 1,
+    incarnation: 1,
+    listen: ANY_PORT,
+    env: realEnv(),
+    onEvent: log.record,
+  });
+  return { transport, log, inbox };
 }

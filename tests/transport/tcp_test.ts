@@ -8,6 +8,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } fr
 import { nodeId } from "../../raft/types.ts";
 import type { TcpLimits } from "../../transport/limits.ts";
 import { createTcpTransport, type TcpTransport } from "../../transport/tcp.ts";
+import { freePorts } from "../cluster/ports.ts";
 import { transportContract } from "./contract.ts";
 import { faultyPlace } from "./faulty_place.ts";
 import {
@@ -87,10 +88,7 @@ async function withWelcome(
 
 /** An address on which nothing listens. */
 function deadAddress() {
-  const listener = Deno.listen(ANY_PORT);
-  const { hostname, port } = listener.addr;
-  listener.close();
-  return { hostname, port };
+  return { hostname: "127.0.0.1", port: freePorts(1)[0] };
 }
 
 function isConnected(transport: TcpTransport): boolean {

@@ -7,20 +7,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createUdpTransport, type UdpTransportOptions } from "../../transport/udp.ts";
 import { transportContract } from "./contract.ts";
 import { faultyPlace } from "./faulty_place.ts";
-import {
-  append,
-  EventLog,
-  GROUP,
-  Inbox,
-  ManualEnv,
-  N1,
-  N2,
-  ping,
-  realEnv,
-  until,
-} from "./harness.ts";
-import { CLUSTER } from "./raw_peer.ts";
-import { ANY_PORT, streamPlace } from "./stream_place.ts";
+import { append, GROUP, ManualEnv, N1, N2, ping, until } from "./harness.ts";
+import { ANY_PORT, streamNode, streamPlace } from "./stream_place.ts";
 import { DatagramRelay } from "./udp_relay.ts";
 
 /** As between machines. */
@@ -34,18 +22,7 @@ transportContract(
 );
 
 function node(self: typeof N1, options: Partial<UdpTransportOptions> = {}) {
-  const [log, inbox] = [new EventLog(), new Inbox()];
-  const transport = createUdpTransport({
-    self,
-    clusterId: CLUSTER,
-    boot: 1,
-    incarnation: 1,
-    listen: ANY_PORT,
-    env: realEnv(),
-    onEvent: log.record,
-    ...options,
-  });
-  return { transport, log, inbox };
+  return streamNode(self, (base) => createUdpTransport({ ...base, ...options }));
 }
 
 type Node = ReturnType<typeof node>;

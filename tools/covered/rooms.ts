@@ -42,9 +42,10 @@ export function table(rooms: readonly RoomCoverage[]): string {
     String(files),
     String(lines.found),
     percent(lines),
+    LINES_PERCENT_MIN[room]?.toFixed(1) ?? "",
     percent(branches),
   ]);
-  const all = [["room", "files", "lines", "lines %", "branches %"], ...rows];
+  const all = [["room", "files", "lines", "lines %", "at least", "branches %"], ...rows];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   return all.map((row) =>
     row.map((cell, column) =>

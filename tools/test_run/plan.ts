@@ -9,10 +9,14 @@
 /** The directories of the suites that start real nodes and launchers. */
 export const PROCESS_SUITES: readonly string[] = ["tests/cli", "tests/cluster"];
 /**
- * The directories of suites that draw their schedules at random. Under coverage they run without being
- * measured: what a seed happens to reach is not thereby tested, and measuring makes them twice as slow.
+ * Suites that draw their schedules at random. Under coverage they run without being measured: what a seed
+ * happens to reach is not thereby tested, and measuring makes them more than twice as slow.
  */
-export const RANDOM_SUITES: readonly string[] = ["tests/sim", "tests/chaos"];
+export const UNMEASURED_SUITES: readonly string[] = [
+  "tests/sim",
+  "tests/chaos",
+  "tests/raft/cluster_test.ts",
+];
 const ALL_SUITES = "tests";
 
 /** What the user wrote behind `deno task test`. */
@@ -37,8 +41,8 @@ export interface Surroundings {
   readonly scratch: string;
   /** Those of {@linkcode PROCESS_SUITES} that hold tests; `deno test` fails on one that does not. */
   readonly processSuites: readonly string[];
-  /** Those of {@linkcode RANDOM_SUITES} that hold tests. */
-  readonly randomSuites: readonly string[];
+  /** Those of {@linkcode UNMEASURED_SUITES} that hold tests. */
+  readonly unmeasuredSuites: readonly string[];
   /** Where coverage is collected, or null for not at all. Processes that tests start inherit it. */
   readonly coverage: string | null;
 }
@@ -68,15 +72,12 @@ export function select(args: readonly string[]): Selection {
 export function plan(selection: Selection, surroundings: Surroundings): Run[] {
   const paths = selection.paths.length > 0 ? selection.paths.map(normalise) : [ALL_SUITES];
   const { processSuites, coverage } = surroundings;
-  const apart = coverage === null ? PROCESS_SUITES : [...PROCESS_SUITES, ...RANDOM_SUITES];
-  const randomPaths = coverage === null ? [] : paths.filter((path) => isIn(RANDOM_SUITES, path));
+  const apart = coverage === null ? PROCESS_SUITES : [...PROCESS_SUITES, ...UNMEASURED_SUITES];
   const unitPaths = paths.filter((path) => !isIn(apart, path));
-  const processPaths = paths.filter((path) => isIn(PROCESS_SUITES, path));
-  // The directory above these suites selects them too.
-  if (unitPaths.includes(ALL_SUITES)) {
-    processPaths.push(...processSuites);
-    if (coverage !== null) randomPaths.push(...surroundings.randomSuites);
-  }
+  const processPaths = selectedOf(PROCESS_SUITES, paths, processSuites);
+  const unmeasuredPaths = coverage === null
+    ? []
+    : selectedOf(UNMEASURED_SUITES, paths, surroundings.unmeasuredSuites);
 
   const runs: Run[] = [];
   const measured = coverage === null ? [] : [`--coverage=${coverage}`, "--coverage-raw-data-only"];
@@ -84,8 +85,9 @@ export function plan(selection: Selection, surroundings: Surroundings): Run[] {
     const flags = ["--parallel", `--ignore=${apart.join(",")}`, ...measured, ...selection.flags];
     runs.push(testRun("in-process", unitPaths, flags, surroundings));
   }
-  if (randomPaths.length > 0) {
-    runs.push(testRun("random", randomPaths, ["--parallel", ...selection.flags], surroundings));
+  if (unmeasuredPaths.length > 0) {
+    const flags = ["--parallel", ...selection.flags];
+    runs.push(testRun("unmeasured", unmeasuredPaths, flags, surroundings));
   }
   if (processPaths.length > 0) {
     const flags = [...measured, ...selection.flags];
@@ -109,6 +111,17 @@ function testRun(
     "--allow-env",
   ];
   return { name, args: ["test", ...permissions, ...flags, ...paths] };
+}
+
+/** What is selected of these suites: the paths that lie in one, and those of `present` below a path. */
+function selectedOf(
+  suites: readonly string[],
+  paths: readonly string[],
+  present: readonly string[],
+): string[] {
+  return paths.flatMap((path) =>
+    isIn(suites, path) ? [path] : present.filter((suite) => suite.startsWith(`${path}/`))
+  );
 }
 
 function isIn(suites: readonly string[], path: string): boolean {
