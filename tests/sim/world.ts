@@ -30,7 +30,7 @@ import {
 } from "../../actors/node.ts";
 import type { ReplicaObserver } from "../../actors/replica_types.ts";
 import type { VirtualEnv } from "../../actors/virtual_env.ts";
-import type { PeerMessage } from "../../raft/message.ts";
+import type { AppendRequest, PeerMessage } from "../../raft/message.ts";
 import { type Configuration, type NodeId, nodeId } from "../../raft/types.ts";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../../transport/memory.ts";
@@ -370,10 +370,16 @@ export class World {
 
 /** What tells messages of one type apart, in one number for the hash. */
 function messageNumber(message: PeerMessage): number {
-  let number = message.type.length;
-  if ("term" in message) number = number * 31 + message.term;
-  if ("index" in message) number = number * 31 + message.index;
-  if ("prevIndex" in message) number = number * 31 + message.prevIndex + message.entries.length * 7;
+  const { type, term, index, prevIndex, entries } = message as
+    & PeerMessage
+    & Partial<AppendRequest>
+    & {
+      readonly index?: number;
+    };
+  let number = type.length;
+  if (term !== undefined) number = number * 31 + term;
+  if (index !== undefined) number = number * 31 + index;
+  if (prevIndex !== undefined) number = number * 31 + prevIndex + entries!.length * 7;
   return number;
 }
 
