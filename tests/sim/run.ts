@@ -8,7 +8,7 @@ import { Faults } from "./faults.ts";
 import { finish } from "./finish.ts";
 import { historyFault } from "./linearizable.ts";
 import type { MarkCounts } from "./marks.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Schedule, StruckCounts } from "./schedule.ts";
 import { microtaskCheckpoint } from "./settle.ts";
 import { Trace } from "./trace.ts";
 import type { Violation } from "./watch.ts";
@@ -28,6 +28,7 @@ export interface Outcome {
   readonly operations: number;
   readonly acknowledged: number;
   readonly crashes: number;
+  readonly struck: StruckCounts;
   readonly marks: MarkCounts;
   /** If it was asked for. */
   readonly trace: readonly string[];
@@ -69,6 +70,7 @@ export async function runSchedule(schedule: Schedule, options: RunOptions = {}):
     operations: clients.history.length,
     acknowledged: clients.history.filter(({ outcome }) => outcome === "ok").length,
     crashes: world.crashes,
+    struck: faults.struck,
     marks: world.marks,
     trace: trace.lines,
   };

@@ -132,6 +132,15 @@ export class World {
     this.network.setLink(from.id, to.id, { cut: true });
   }
 
+  /** Between it and all others, in both directions, nothing goes through, or everything does. */
+  isolate(machine: Machine, isCut: boolean): void {
+    for (const other of this.machines) {
+      if (other === machine) continue;
+      this.network.setLink(machine.id, other.id, { cut: isCut });
+      this.network.setLink(other.id, machine.id, { cut: isCut });
+    }
+  }
+
   start(machine: Machine): void {
     if (machine.process !== null) return;
     const { id, isFounder } = machine;
@@ -273,6 +282,9 @@ export class World {
           this.trace.note(2, machine.at, messageNumber(message), () =>
             `${machine.id} hears ${from}: ${describeMessage(message)}`);
           this.#marksWatch.arrives(machine, message);
+          if (this.#completesPriorEntry(machine, from, message)) {
+            this.onMoment(machine, "prior-entry");
+          }
           handler(from, group, message);
         }),
       setPeers: (peers, asOf) => inner.setPeers(peers, asOf),
@@ -284,6 +296,20 @@ export class World {
       stats: () => inner.stats(),
       close: () => inner.close(),
     };
+  }
+
+  /** Whether with this answer a quorum has an entry of a former term that is not committed (figure 8). */
+  #completesPriorEntry({ id, life }: Machine, from: NodeId, message: PeerMessage): boolean {
+    if (message.type !== "append-reply" || !message.success || life === null) return false;
+    const { core } = life;
+    const { index, term } = message;
+    if (core.role !== "leader" || term !== core.term || index >= core.termStartIndex) return false;
+    if (index <= this.watch.ledger.commitIndex) return false;
+    const { voters } = core.configuration;
+    const holders = voters.filter((voter) =>
+      voter === id || voter === from || (core.progress.get(voter)?.match ?? 0) >= index
+    );
+    return holders.length > voters.length / 2;
   }
 
   #sent(machine: Machine, to: NodeId, message: PeerMessage): void {
