@@ -55,7 +55,7 @@ export class World {
   #disks = 0;
   #crashes = 0;
 
-  constructor(schedule: Schedule, env: VirtualEnv, trace: Trace) {
+  constructor(schedule: Schedule, env: VirtualEnv, trace: Trace, isWatched: boolean) {
     this.schedule = schedule;
     this.env = env;
     this.trace = trace;
@@ -70,7 +70,7 @@ export class World {
     this.watch = new Watch(this.machines, () => env.now(), {
       areLeasesSafe: clocksKeepLeases(schedule),
       slowestRate: Math.min(1, ...rates),
-    }, this.#marksWatch);
+    }, isWatched ? this.#marksWatch : null);
     for (const machine of this.machines) this.prepareDisk(machine);
     this.setNetwork(schedule.network);
   }
