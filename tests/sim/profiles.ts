@@ -32,7 +32,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   crash: {
     always: ["crashes", "aimed"],
     sometimes: [...NETWORK, "slow-disk", "snapshots"],
-    faultsMax: 16,
+    faultsMax: 40,
   },
   bitrot: { always: ["damage"], sometimes: [...NETWORK, "crashes", "snapshots"], faultsMax: 8 },
   disk: {
