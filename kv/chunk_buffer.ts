@@ -5,6 +5,9 @@
  * @module
  */
 
+/** What a buffer begins with: many streams are much smaller than a chunk. */
+const START_BYTES = 4_096;
+
 /** See the module. */
 export class ChunkBuffer {
   readonly #chunkBytesMax: number;
@@ -17,7 +20,7 @@ export class ChunkBuffer {
   /** @param chunkBytesMax from 1. */
   constructor(chunkBytesMax: number) {
     this.#chunkBytesMax = chunkBytesMax;
-    this.bytes = new Uint8Array(2 * chunkBytesMax + 1024);
+    this.bytes = new Uint8Array(START_BYTES);
   }
 
   /** Whether a whole chunk can be taken. */

@@ -36,12 +36,14 @@ const C4 = 0xa1e38b93 | 0;
 /** Four lanes of 32 bits. */
 export type Lanes = Int32Array;
 
+/** The message of the element at hand, whoever hashes it; grows to the largest. */
+let words = new Int32Array(256);
+/** Its hash: done with before the next element is begun. */
+const element: Lanes = new Int32Array(4);
+
 /** Hashes elements, and sums them up. */
 export class MultisetHash {
   readonly #sum: Lanes = new Int32Array(4);
-  readonly #element: Lanes = new Int32Array(4);
-  /** Reused from element to element; grows to the largest. */
-  #words = new Int32Array(256);
 
   /**
    * Adds an element: a tag, an order of 16 bits, three numbers of 48 bits, a text with one byte a
@@ -56,8 +58,8 @@ export class MultisetHash {
     text: string = "",
     bytes: Uint8Array = NO_BYTES,
   ): void {
-    this.#hash(tag, order, a, b, c, text, bytes);
-    for (let i = 0; i < 4; i++) this.#sum[i] = this.#sum[i]! + this.#element[i]! | 0;
+    hashElement(tag, order, a, b, c, text, bytes);
+    for (let i = 0; i < 4; i++) this.#sum[i] = this.#sum[i]! + element[i]! | 0;
   }
 
   /** Takes an element out again; the arguments are those that it was added with. */
@@ -70,15 +72,15 @@ export class MultisetHash {
     text: string = "",
     bytes: Uint8Array = NO_BYTES,
   ): void {
-    this.#hash(tag, order, a, b, c, text, bytes);
-    for (let i = 0; i < 4; i++) this.#sum[i] = this.#sum[i]! - this.#element[i]! | 0;
+    hashElement(tag, order, a, b, c, text, bytes);
+    for (let i = 0; i < 4; i++) this.#sum[i] = this.#sum[i]! - element[i]! | 0;
   }
 
   /** The hash of some bytes by themselves, as a binary string of 16. */
   fingerprint(tag: number, bytes: Uint8Array): string {
-    this.#hash(tag, 0, 0, 0, 0, "", bytes);
+    hashElement(tag, 0, 0, 0, 0, "", bytes);
     let text = "";
-    for (const lane of this.#element) {
+    for (const lane of element) {
       text += String.fromCharCode(
         lane >>> 24,
         lane >>> 16 & 0xff,
@@ -100,33 +102,33 @@ export class MultisetHash {
   toHex(): string {
     return hexOf(this.#sum);
   }
+}
 
-  #hash(
-    tag: number,
-    order: number,
-    a: number,
-    b: number,
-    c: number,
-    text: string,
-    bytes: Uint8Array,
-  ): void {
-    const textWords = wholeBlocks(text.length);
-    const count = HEADER_WORDS + textWords + wholeBlocks(bytes.length);
-    if (count > this.#words.length) this.#words = new Int32Array(2 * count);
-    const words = this.#words;
-    // The lengths stand in front, so that no two elements give the same padded message.
-    words[0] = tag | order << 8;
-    words[1] = text.length;
-    words[2] = bytes.length;
-    words[3] = c / 2 ** 32;
-    words[4] = a;
-    words[5] = a / 2 ** 32 | (b / 2 ** 32) << 16;
-    words[6] = b;
-    words[7] = c;
-    putText(words, HEADER_WORDS, text);
-    putBytes(words, HEADER_WORDS + textWords, bytes);
-    murmur128(words, count, this.#element);
-  }
+/** Leaves the hash of an element in `element`. */
+function hashElement(
+  tag: number,
+  order: number,
+  a: number,
+  b: number,
+  c: number,
+  text: string,
+  bytes: Uint8Array,
+): void {
+  const textWords = wholeBlocks(text.length);
+  const count = HEADER_WORDS + textWords + wholeBlocks(bytes.length);
+  if (count > words.length) words = new Int32Array(2 * count);
+  // The lengths stand in front, so that no two elements give the same padded message.
+  words[0] = tag | order << 8;
+  words[1] = text.length;
+  words[2] = bytes.length;
+  words[3] = c / 2 ** 32;
+  words[4] = a;
+  words[5] = a / 2 ** 32 | (b / 2 ** 32) << 16;
+  words[6] = b;
+  words[7] = c;
+  putText(words, HEADER_WORDS, text);
+  putBytes(words, HEADER_WORDS + textWords, bytes);
+  murmur128(words, count, element);
 }
 
 /** The words that `size` bytes take when padded to whole blocks. */
@@ -257,8 +259,14 @@ function otherResult(result: ApplyResult): string {
   }
 }
 
+/** By byte: its two digits. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 function hexOf(lanes: Lanes): string {
   let hex = "";
-  for (const lane of lanes) hex += (lane >>> 0).toString(16).padStart(8, "0");
+  for (const lane of lanes) {
+    hex += HEX[lane >>> 24]! + HEX[lane >>> 16 & 0xff]! + HEX[lane >>> 8 & 0xff]! +
+      HEX[lane & 0xff]!;
+  }
   return hex;
 }

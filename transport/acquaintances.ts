@@ -66,6 +66,11 @@ export class Acquaintances {
     this.#onNewer(peer, boot);
   }
 
+  /** Whether all that was learned of members is durable: then {@linkcode settle} has nothing to do. */
+  get isSettled(): boolean {
+    return this.#durable >= this.#changes;
+  }
+
   /** Resolves when all that was learned of members is durable. @throws what `remember` throws. */
   async settle(): Promise<void> {
     const changes = this.#changes;

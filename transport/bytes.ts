@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { getUint48, setUint48 } from "../raft/entry_codec.ts";
 import { type LogIndex, NUMBER_MAX, type Term } from "../raft/types.ts";
 import { NAME_CHARS_MAX } from "./limits.ts";
 
@@ -30,21 +29,23 @@ export function assertNumber(value: number): void {
   }
 }
 
-/** Writes fields into a buffer of exactly the size they need. */
+/**
+ * Writes fields into a buffer of exactly the size they need.
+ *
+ * Byte by byte: a `DataView` would make the engine move a small buffer out of its own heap, which costs more
+ * than the message.
+ */
 export class ByteWriter {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView;
   #at: number;
 
   constructor(bytes: number, at = 0) {
     this.bytes = new Uint8Array(bytes);
-    this.#view = new DataView(this.bytes.buffer);
     this.#at = at;
   }
 
   uint8(value: number): this {
-    this.#view.setUint8(this.#at, value);
-    this.#at += 1;
+    this.bytes[this.#take(1)] = value;
     return this;
   }
 
@@ -53,8 +54,7 @@ export class ByteWriter {
   }
 
   uint16(value: number): this {
-    this.#view.setUint16(this.#at, value);
-    this.#at += 2;
+    this.#put16(this.#take(2), value);
     return this;
   }
 
@@ -63,16 +63,16 @@ export class ByteWriter {
     if (value >>> 0 !== value) {
       throw new RangeError(`Cannot encode number: ${value} is not a whole number below 2^32`);
     }
-    this.#view.setUint32(this.#at, value);
-    this.#at += 4;
+    this.#put32(this.#take(4), value);
     return this;
   }
 
   /** @throws {RangeError} if the value is not a whole number from 0 to {@linkcode NUMBER_MAX}. */
   uint48(value: number): this {
     assertNumber(value);
-    setUint48(this.#view, this.#at, value);
-    this.#at += 6;
+    const at = this.#take(6);
+    this.#put16(at, value / 2 ** 32);
+    this.#put32(at + 2, value);
     return this;
   }
 
@@ -101,17 +101,40 @@ export class ByteWriter {
     this.#at += bytes.length;
     return this;
   }
+
+  #put16(at: number, value: number): void {
+    this.bytes[at] = value >>> 8;
+    this.bytes[at + 1] = value;
+  }
+
+  /** The low 32 bits of it. */
+  #put32(at: number, value: number): void {
+    this.bytes[at] = value >>> 24;
+    this.bytes[at + 1] = value >>> 16;
+    this.bytes[at + 2] = value >>> 8;
+    this.bytes[at + 3] = value;
+  }
+
+  /** Where the next `length` bytes go. @throws {RangeError} if there is no room for them. */
+  #take(length: number): number {
+    const at = this.#at;
+    if (at + length > this.bytes.length) {
+      throw new RangeError(
+        `Cannot encode field: ${length} bytes at ${at} of ${this.bytes.length}`,
+      );
+    }
+    this.#at = at + length;
+    return at;
+  }
 }
 
 /** Reads fields; each method throws {@linkcode MalformedFrame} when they are not there. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   get remaining(): number {
@@ -119,7 +142,7 @@ export class ByteReader {
   }
 
   uint8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#bytes[this.#take(1)];
   }
 
   /** One byte of flags, none set but those of `allowed`. */
@@ -130,15 +153,16 @@ export class ByteReader {
   }
 
   uint16(): number {
-    return this.#view.getUint16(this.#take(2));
+    return this.#get16(this.#take(2));
   }
 
   uint32(): number {
-    return this.#view.getUint32(this.#take(4));
+    return this.#get32(this.#take(4));
   }
 
   uint48(): number {
-    return getUint48(this.#view, this.#take(6));
+    const at = this.#take(6);
+    return this.#get16(at) * 2 ** 32 + this.#get32(at + 2);
   }
 
   term(): Term {
@@ -193,6 +217,15 @@ export class ByteReader {
     if (this.remaining > 0) {
       throw new MalformedFrame(`Cannot decode: ${this.remaining} bytes left at the end`);
     }
+  }
+
+  #get16(at: number): number {
+    return this.#bytes[at] << 8 | this.#bytes[at + 1];
+  }
+
+  #get32(at: number): number {
+    const bytes = this.#bytes;
+    return (bytes[at] << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3]) >>> 0;
   }
 
   #take(length: number): number {

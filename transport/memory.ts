@@ -363,6 +363,7 @@ class MemoryTransport implements Transport {
   /** Remembers on what data another node runs. */
   met(other: MemoryTransport): void {
     this.#acquaintances.learn(other.self, other.life);
+    if (this.#acquaintances.isSettled) return;
     this.#acquaintances.settle().catch(() => {}); // Tried again with what is learned next.
   }
 

@@ -47,15 +47,18 @@ export const PERFECT: Link = {
 
 /** How each direction between two nodes behaves; whatever was not set is perfect. */
 export class LinkTable {
-  readonly #links = new Map<string, Link>();
+  /** By sender, then by receiver. */
+  readonly #links = new Map<NodeId, Map<NodeId, Link>>();
 
   of(from: NodeId, to: NodeId): Link {
-    return this.#links.get(`${from} ${to}`) ?? PERFECT;
+    return this.#links.get(from)?.get(to) ?? PERFECT;
   }
 
   /** Changes what is named of the link from one node to another; the other direction stays. */
   set(from: NodeId, to: NodeId, change: Partial<Link>): void {
-    this.#links.set(`${from} ${to}`, { ...this.of(from, to), ...change });
+    let links = this.#links.get(from);
+    if (links === undefined) this.#links.set(from, links = new Map());
+    links.set(to, { ...this.of(from, to), ...change });
   }
 
   /** Makes every link perfect again. */

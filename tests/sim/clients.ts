@@ -21,6 +21,7 @@ import { Dice } from "./random.ts";
 import { outlivesMemory } from "./schedule.ts";
 import type { World } from "./world.ts";
 import type { Consistency, ServedRead, WriteResult } from "../../actors/service.ts";
+import type { AtomicWrite } from "../../kv/types.ts";
 
 /** Calls that a history of one run holds: longer ones take the checker too long. */
 const OPERATIONS_MAX = 400;
@@ -175,8 +176,9 @@ class Client {
         (error) => this.#answered(call, () => this.#refused(call, error)),
       );
     } else {
-      service.write(wireWrite(request), { deadlineMs: CALL_MS }).then(
-        (result) => this.#answered(call, () => this.#written(call, request, result)),
+      const write = wireWrite(request);
+      service.write(write, { deadlineMs: CALL_MS }).then(
+        (result) => this.#answered(call, () => this.#written(call, request, write, result)),
         (error) => this.#answered(call, () => this.#refused(call, error)),
       );
     }
@@ -203,12 +205,17 @@ class Client {
     this.#rest();
   }
 
-  #written(call: Call, request: Extract<Request, { type: "write" }>, result: WriteResult): void {
+  #written(
+    call: Call,
+    request: Extract<Request, { type: "write" }>,
+    write: AtomicWrite,
+    result: WriteResult,
+  ): void {
     const { watch, marks } = this.#world;
     switch (result.status) {
       case "applied": {
         const { index } = result.versionstamp;
-        watch.check("acknowledged", () => watch.acknowledged.told(wireWrite(request), index));
+        watch.check("acknowledged", () => watch.acknowledged.told(write, index));
         this.#seenIndex = Math.max(this.#seenIndex, index);
         this.#noteTerm(call, "write-outlived-leader", "linearizable");
         this.#record(request, { outcome: "ok", versionstamp: stampText(result.versionstamp) });

@@ -35,13 +35,13 @@ export function drawFault(dice: Dice, of: FaultClass, world: World): Fault {
       if (dice.happens(20)) return { atMs, type: "blackout", landed, ms: dice.between(5, 800) };
       return { atMs, type: "crash", node, landed, ms };
     case "aimed":
-      if (dice.happens(25)) {
-        return {
-          atMs,
-          type: "aim-cut",
-          moment: dice.pick(["joint", "configuration", "election", "transfer"]),
-          ms: shortMs,
-        };
+      if (dice.happens(15)) return { atMs, type: "duel", ms: dice.between(1_000, 4_000) };
+      if (dice.happens(30)) {
+        // Without newcomers there are few changes of members to be cut off in.
+        const moments: readonly Moment[] = world.spares > 0
+          ? ["joint", "joint", "configuration", "election", "transfer", "prior-entry"]
+          : ["configuration", "election", "transfer", "prior-entry"];
+        return { atMs, type: "aim-cut", moment: dice.pick(moments), ms: shortMs };
       }
       return { atMs, type: "aim", moment: dice.pick<Moment>(MOMENTS), landed, ms };
     case "partitions":
@@ -86,6 +86,36 @@ export function drawFault(dice: Dice, of: FaultClass, world: World): Fault {
   }
 }
 
+/** What has to come with a fault if it is to do more than nothing, most of the time. */
+export function drawCompanions(dice: Dice, fault: Fault, world: World): Fault[] {
+  const { atMs } = fault;
+  switch (fault.type) {
+    case "remove": {
+      const { at, node } = fault;
+      // Who was removed is to come back, as another member under the old name.
+      if (!dice.happens(50)) return [];
+      return [{ atMs: atMs + dice.between(250, 1_500), type: "add", at, node, voter: true }];
+    }
+    case "flip": {
+      // A chunk of a snapshot comes to who was away while the others cut off their logs.
+      if (fault.of !== "incoming") return [];
+      const ms = dice.between(800, 2_000);
+      return [
+        { atMs, type: "partition", shape: "halves", nodes: [fault.node], ms },
+        { atMs: atMs + ms - 100, type: "storm" },
+      ];
+    }
+    case "aim":
+    case "aim-cut": {
+      const isOfChange = fault.moment === "joint" || fault.moment === "configuration";
+      if (!isOfChange || world.spares === 0) return [];
+      return [drawChange(dice, atMs + dice.between(5, 500), world)];
+    }
+    default:
+      return [];
+  }
+}
+
 function drawPartition(dice: Dice, atMs: number, ms: number, count: number): Fault {
   const all = Array.from({ length: count }, (_, n) => n);
   const shape = dice.pick(SHAPES);
@@ -117,7 +147,9 @@ function drawClock(dice: Dice, atMs: number, node: number): Fault {
 function drawDamage(dice: Dice, atMs: number, node: number, ms: number): Fault {
   const draw = dice.below(10);
   if (draw < 5) return { atMs, type: "lose-tail", node, commits: dice.between(1, 12), ms };
-  if (draw < 6) return { atMs, type: "flip", node, of: "incoming", ms };
+  if (draw < 6) {
+    return { atMs, type: "flip", node: Math.max(0, node), of: "incoming", ms };
+  }
   if (draw < 8) {
     return { atMs, type: "flip", node, of: dice.pick(["log", "snapshot", "snapshot"]), ms };
   }
@@ -133,5 +165,7 @@ function drawChange(dice: Dice, atMs: number, { nodes, spares }: World): Fault {
     return { atMs, type: "add", at, node: dice.happens(70) ? spare : any, voter: dice.happens(80) };
   }
   if (draw < 7) return { atMs, type: "replace", at, node: dice.below(nodes), by: spare };
-  return { atMs, type: "remove", at, node: any };
+  // Who did not hear of it and is let go on asks the others as before, and is turned away.
+  const lingerMs = dice.happens(40) ? dice.between(500, 3_000) : undefined;
+  return { atMs, type: "remove", at, node: any, ...(lingerMs === undefined ? {} : { lingerMs }) };
 }

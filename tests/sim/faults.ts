@@ -5,9 +5,10 @@
  */
 import { addressOf } from "../actors/addresses.ts";
 import { isOutcome } from "./clients.ts";
+import { Duel } from "./duel.ts";
 import type { Machine } from "./machine.ts";
 import type { Mark } from "./marks.ts";
-import { type Fault, LEADER, type Moment } from "./schedule.ts";
+import { CLASS_OF, type Fault, LEADER, type Moment, type StruckCounts } from "./schedule.ts";
 import type { World } from "./world.ts";
 import type { MemberRequest } from "../../actors/service.ts";
 import { isMember, members } from "../../raft/quorum.ts";
@@ -18,7 +19,7 @@ type Aimed = FaultOf<"aim" | "aim-cut">;
 
 /** How long an aim waits for its moment. */
 const AIM_MS = 2_000;
-/** A node that was removed is switched off after so long. */
+/** A node that was removed is switched off after so long, unless it is to linger. */
 const REMOVED_MS = 200;
 
 const AIMED_MARKS: Readonly<Partial<Record<Moment, Mark>>> = {
@@ -31,8 +32,10 @@ const AIMED_MARKS: Readonly<Partial<Record<Moment, Mark>>> = {
 };
 
 export class Faults {
+  readonly struck: StruckCounts = {};
   readonly #world: World;
   readonly #aims: { readonly fault: Aimed; readonly untilMs: number }[] = [];
+  #duels: Duel[] = [];
   #isOver = false;
   /** Requests of operators that were not answered yet, and the process that was asked. */
   readonly #open = new Set<{ readonly process: NonNullable<Machine["process"]> }>();
@@ -56,6 +59,7 @@ export class Faults {
   end(): void {
     this.#isOver = true;
     this.#aims.length = 0;
+    this.#duels = [];
   }
 
   #strike(fault: Fault): void {
@@ -69,6 +73,9 @@ export class Faults {
       case "aim":
       case "aim-cut":
         this.#aims.push({ fault, untilMs: world.env.now() + AIM_MS });
+        break;
+      case "duel":
+        this.#duel(fault);
         break;
       case "partition":
         this.#partition(fault);
@@ -87,6 +94,7 @@ export class Faults {
         this.#transfer(fault);
         break;
       case "storm":
+        this.#count(fault);
         this.#storm();
         break;
       default: {
@@ -96,8 +104,15 @@ export class Faults {
     }
   }
 
+  /** Counts a fault that has found whom to befall. */
+  #count({ type }: Fault): void {
+    const name = CLASS_OF[type];
+    this.struck[name] = (this.struck[name] ?? 0) + 1;
+  }
+
   /** What befalls one machine. */
   #strikeOne(fault: Exclude<Fault, FaultOf<Untargeted>>, machine: Machine): void {
+    if (CLASS_OF[fault.type] !== "damage") this.#count(fault);
     switch (fault.type) {
       case "crash":
         this.#crash(machine, fault.landed, fault.ms);
@@ -150,13 +165,16 @@ export class Faults {
     this.#world.startLater(machine, ms);
   }
 
-  #blackout({ landed, ms }: FaultOf<"blackout">): void {
+  #blackout(fault: FaultOf<"blackout">): void {
+    const { landed, ms } = fault;
+    this.#count(fault);
     this.#world.marks["blackout"]++;
     for (const machine of this.#world.running) this.#crash(machine, landed, ms);
   }
 
   #moment(machine: Machine, moment: Moment): void {
     const world = this.#world;
+    for (const duel of this.#duels) duel.moment(machine, moment);
     for (let at = this.#aims.length - 1; at >= 0; at--) {
       const { fault, untilMs } = this.#aims[at]!;
       if (untilMs < world.env.now()) this.#aims.splice(at, 1);
@@ -172,6 +190,7 @@ export class Faults {
 
   #hit(machine: Machine, fault: Aimed): void {
     const { marks } = this.#world;
+    this.#count(fault);
     if (fault.type === "aim") {
       const mark = AIMED_MARKS[fault.moment];
       if (mark !== undefined) marks[mark]++;
@@ -179,11 +198,25 @@ export class Faults {
       return;
     }
     if (fault.moment === "joint") marks["leader-cut-in-joint"]++;
+    if (fault.moment === "prior-entry") marks["leader-cut-with-prior-entry"]++;
     this.#cutOff([machine], true);
     this.#later(fault.ms, () => this.#world.healNetwork(true));
   }
 
-  #partition({ shape, nodes, ms }: FaultOf<"partition">): void {
+  #duel(fault: FaultOf<"duel">): void {
+    const { ms } = fault;
+    this.#count(fault);
+    const duel = new Duel(this.#world, ms);
+    this.#duels.push(duel);
+    this.#later(ms, () => {
+      this.#duels = this.#duels.filter((each) => each !== duel);
+      this.#world.healNetwork(true);
+    });
+  }
+
+  #partition(fault: FaultOf<"partition">): void {
+    const { shape, nodes, ms } = fault;
+    this.#count(fault);
     const { machines } = this.#world;
     const chosen = nodes.flatMap((at) => machines[at] ?? []);
     switch (shape) {
@@ -239,11 +272,13 @@ export class Faults {
     }
   }
 
-  #clog({ from, to, ms }: FaultOf<"clog">): void {
+  #clog(fault: FaultOf<"clog">): void {
+    const { from, to, ms } = fault;
     const { network, machines } = this.#world;
     const a = from === LEADER ? this.#world.leader : machines[from];
     const b = machines[to];
     if (!a || !b || a === b) return;
+    this.#count(fault);
     network.setLink(a.id, b.id, { clogged: true });
     this.#later(ms, () => network.setLink(a.id, b.id, { clogged: false }));
   }
@@ -271,6 +306,7 @@ export class Faults {
   #damage(machine: Machine, fault: FaultOf<"lose-tail" | "flip" | "wipe">): void {
     const world = this.#world;
     if (!this.#mayDamage(machine)) return;
+    this.#count(fault);
     if (fault.type === "flip" && fault.of === "incoming") return machine.disk.chunks.corruptNext();
     world.crash(machine, false);
     machine.wasDamaged = true;
@@ -306,6 +342,7 @@ export class Faults {
     const machine = world.machines[fault.type === "add" ? fault.node : fault.by];
     if (asker === null || machine === undefined || machine === asker) return;
     if (machine.isFree && machine.additions > 0 && !this.#isForgotten(machine)) return;
+    this.#count(fault);
     machine.additions++;
     if (machine.isFree) {
       machine.isFree = false;
@@ -335,13 +372,15 @@ export class Faults {
     });
   }
 
-  #remove({ at, node }: FaultOf<"remove">): void {
+  #remove(fault: FaultOf<"remove">): void {
+    const { at, node, lingerMs = REMOVED_MS } = fault;
     const asker = this.#named(at);
     const machine = this.#world.machines[node];
     if (asker === null || machine === undefined) return;
+    this.#count(fault);
     this.#ask(asker, `remove ${machine.id}`, (service) => service.removeMember(machine.id), () => {
       const { epoch, additions } = machine;
-      this.#later(REMOVED_MS, () => {
+      this.#later(lingerMs, () => {
         if (machine.epoch !== epoch || machine.additions !== additions) return;
         this.#world.crash(machine, false);
         machine.isFree = true;
@@ -349,10 +388,12 @@ export class Faults {
     });
   }
 
-  #transfer({ at, to }: FaultOf<"transfer">): void {
+  #transfer(fault: FaultOf<"transfer">): void {
+    const { at, to } = fault;
     const asker = this.#named(at);
     const target = to === null ? null : this.#world.machines[to]?.id ?? null;
     if (asker === null) return;
+    this.#count(fault);
     this.#ask(asker, "transfer", (service) => service.transferLeadership(target));
   }
 
@@ -389,6 +430,7 @@ type Untargeted =
   | "blackout"
   | "aim"
   | "aim-cut"
+  | "duel"
   | "partition"
   | "clog"
   | "add"

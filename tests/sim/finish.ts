@@ -8,7 +8,7 @@ import type { Clients } from "./clients.ts";
 import type { Faults } from "./faults.ts";
 import type { Machine } from "./machine.ts";
 import { Dice } from "./random.ts";
-import { historyEntry, keyOf, namesOf, stampText } from "./requests.ts";
+import { historyEntry, keyOf, keysOf, stampText } from "./requests.ts";
 import type { World } from "./world.ts";
 import { type AtomicWrite, ValueEncoding } from "../../kv/types.ts";
 import { LINEARIZABLE } from "../../actors/service.ts";
@@ -223,8 +223,7 @@ async function lastWrite(world: World, clients: Clients, pass: Pass): Promise<bo
 }
 
 async function lastRead(world: World, clients: Clients, pass: Pass): Promise<boolean> {
-  const { keys } = world.schedule;
-  const names = [...namesOf("k", keys), ...namesOf("c", keys)];
+  const names = keysOf(world.schedule.keys);
   const query = { type: "get", keys: names.map(keyOf) } as const;
   const invokedAt = world.env.now();
   const read = await eventually(

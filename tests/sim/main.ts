@@ -57,9 +57,10 @@ function run(schedule: Schedule, { once, trace }: SimOptions): Promise<Outcome> 
 }
 
 async function runMany(options: SimOptions): Promise<number> {
-  const { first, seeds, profile, jobs, once } = options;
+  const { first, seeds, minutes, profile, jobs, once } = options;
   const report = new Report();
   const startMs = performance.now();
+  const endMs = minutes === null ? Infinity : startMs + minutes * 60_000;
   let toldMs = startMs;
   await runRange({ first, seeds, profile, once, jobs }, ({ seed, outcome }) => {
     report.add(seed, outcome);
@@ -67,11 +68,12 @@ async function runMany(options: SimOptions): Promise<number> {
       const { invariant, message } = outcome.violation;
       console.log(`seed ${seed} FAILED: ${invariant}: ${message}\n  ${reproduce(seed, profile)}`);
     }
-    if (performance.now() - toldMs > PROGRESS_MS) {
-      toldMs = performance.now();
-      console.log(`${report.seeds} of ${seeds} seeds, ${report.failed} failed`);
+    const nowMs = performance.now();
+    if (nowMs - toldMs > PROGRESS_MS) {
+      toldMs = nowMs;
+      console.log(report.progress(nowMs - startMs, minutes === null ? seeds : null));
     }
-    return true;
+    return nowMs < endMs;
   });
   console.log(report.text(performance.now() - startMs, Math.min(jobs, seeds), once ? 1 : 2));
   if (report.failures.length > 0) {
@@ -81,7 +83,7 @@ async function runMany(options: SimOptions): Promise<number> {
     return 1;
   }
   // The other profiles leave classes of faults out.
-  if (profile !== "swarm" || seeds < MARKS_SEEDS_MIN || report.missed.length === 0) return 0;
+  if (profile !== "swarm" || report.seeds < MARKS_SEEDS_MIN || report.missed.length === 0) return 0;
   console.log(`FAILED: never hit: ${report.missed.join(", ")}`);
   return 1;
 }

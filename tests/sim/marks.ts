@@ -35,6 +35,7 @@ export const MARKS = {
   "aimed-snapshot-install": "a crash right after an install",
   "aimed-joint": "a crash of a leader in the joint phase",
   "leader-cut-in-joint": "a leader is isolated in the joint phase",
+  "leader-cut-with-prior-entry": "a leader is isolated with an entry of a former term on a quorum",
   "leader-change-in-joint": "a leader is elected in the joint phase",
   "configuration-undone": "a truncation takes a configuration back",
   "learner-promoted": "a learner becomes a voter",

@@ -12,6 +12,7 @@ Runs whole nodes on a virtual clock, network and disk, breaks them, and checks w
 Each seed runs twice, and both runs must be the same, event for event.
 
   --seeds N        how many seeds (default 1000)
+  --minutes N      begin no more seeds after N minutes (without --seeds: as many as that takes)
   --first N        the first of them (default 1)
   --seed N         one seed only
   --profile NAME   ${Object.keys(PROFILES).join(", ")} (default swarm)
@@ -24,7 +25,10 @@ Each seed runs twice, and both runs must be the same, event for event.
 `;
 
 export interface SimOptions {
+  /** With `minutes`: at most so many. */
   readonly seeds: number;
+  /** After so many no more seeds begin; null for no such end. */
+  readonly minutes: number | null;
   readonly first: number;
   readonly seed: number | null;
   readonly profile: string;
@@ -42,12 +46,15 @@ export class UsageError extends Error {
 
 export const JOBS_MAX = 64;
 export const SEEDS_MAX = 10_000_000;
+export const SEEDS_DEFAULT = 1_000;
+/** A week. */
+export const MINUTES_MAX = 10_080;
 export const SEED_MAX = 2 ** 32 - 1;
 
 /** @throws {UsageError} */
 export function parseOptions(args: readonly string[], cores: number): SimOptions {
   const flags = parseArgs([...args], {
-    string: ["seeds", "first", "seed", "profile", "jobs", "schedule"],
+    string: ["seeds", "minutes", "first", "seed", "profile", "jobs", "schedule"],
     boolean: ["trace", "once", "shrink", "help"],
     negatable: ["shrink"],
     default: { shrink: true },
@@ -60,8 +67,11 @@ export function parseOptions(args: readonly string[], cores: number): SimOptions
   if (!Object.hasOwn(PROFILES, profile)) {
     throw new UsageError(`Cannot start: no profile ${profile}\n\n${USAGE}`);
   }
+  const minutes = minutesOf(flags.minutes);
+  const seedsDefault = minutes === null ? SEEDS_DEFAULT : SEEDS_MAX;
   return {
-    seeds: whole("seeds", flags.seeds, 1, SEEDS_MAX) ?? 1_000,
+    seeds: whole("seeds", flags.seeds, 1, SEEDS_MAX) ?? seedsDefault,
+    minutes,
     first: whole("first", flags.first, 0, SEED_MAX) ?? 1,
     seed: whole("seed", flags.seed, 0, SEED_MAX),
     profile,
@@ -79,5 +89,15 @@ function whole(name: string, text: string | undefined, min: number, max: number)
   if (text !== "" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
   throw new UsageError(
     `Cannot start: --${name} must be a whole number from ${min} to ${max}, got ${text}`,
+  );
+}
+
+/** A part of a minute is one, too. */
+function minutesOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const value = Number(text);
+  if (text !== "" && value > 0 && value <= MINUTES_MAX) return value;
+  throw new UsageError(
+    `Cannot start: --minutes must be above 0 and at most ${MINUTES_MAX}, got ${text}`,
   );
 }

@@ -14,7 +14,10 @@ export interface Range {
   readonly jobs: number;
 }
 
-/** Runs all seeds of the range. `onDone` gets each outcome as it comes, and says whether to go on. */
+/**
+ * Runs all seeds of the range, in order, as workers become free. `onDone` gets each outcome as it comes, and
+ * says whether to go on: if not, no more seeds begin, and those that have begun are still waited for.
+ */
 export function runRange(range: Range, onDone: (done: JobDone) => boolean): Promise<void> {
   const { first, seeds, profile, once, jobs } = range;
   const workers: Worker[] = [];

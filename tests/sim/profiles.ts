@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { drawFault } from "./draw_faults.ts";
+import { drawCompanions, drawFault } from "./draw_faults.ts";
 import { Dice } from "./random.ts";
 import {
   type Fault,
@@ -32,7 +32,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = {
   crash: {
     always: ["crashes", "aimed"],
     sometimes: [...NETWORK, "slow-disk", "snapshots"],
-    faultsMax: 16,
+    faultsMax: 40,
   },
   bitrot: { always: ["damage"], sometimes: [...NETWORK, "crashes", "snapshots"], faultsMax: 8 },
   disk: {
@@ -119,17 +119,7 @@ function drawFaults(
   const faults: Fault[] = [];
   for (let n = 0; n < count; n++) {
     const fault = drawFault(dice, n < timed.length ? timed[n]! : dice.pick(timed), world);
-    faults.push(fault);
-    // Who was removed is to come back, as another member under the old name.
-    if (fault.type !== "remove" || dice.happens(50)) continue;
-    const { at, node } = fault;
-    faults.push({
-      atMs: fault.atMs + dice.between(250, 1_500),
-      type: "add",
-      at,
-      node,
-      voter: true,
-    });
+    faults.push(fault, ...drawCompanions(dice, fault, world));
   }
   return faults.sort((a, b) => a.atMs - b.atMs);
 }

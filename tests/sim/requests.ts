@@ -59,8 +59,7 @@ export type Request = ReadRequest | WriteRequest;
 
 /** Reads of a key or several, of every consistency. */
 export function drawRead(dice: Dice, keys: number, seenIndex: number) {
-  const all = [...namesOf("k", keys), ...namesOf("c", keys)];
-  const chosen = dice.some(all, dice.happens(70) ? 1 : dice.between(2, 3));
+  const chosen = dice.some(keysOf(keys), dice.happens(70) ? 1 : dice.between(2, 3));
   const consistency = drawConsistency(dice, seenIndex);
   return { keys: chosen, encoded: chosen.map(keyOf), consistency, isRecorded: true };
 }
@@ -131,7 +130,7 @@ export function wireWrite(request: WriteRequest): AtomicWrite {
           return { type: "sum", key, value, min: null, max: null, clamp: false };
         }
         case "set": {
-          const value = bytesValue(new TextEncoder().encode(mutation.value));
+          const value = bytesValue(ENCODER.encode(mutation.value));
           const expiry = expireInMs === null
             ? { type: "never" } as const
             : { type: "in", ms: expireInMs } as const;
@@ -151,7 +150,7 @@ export function historyEntry(
   const { value, versionstamp } = found;
   const isNumber = value.encoding === ValueEncoding.LE64;
   return {
-    value: isNumber ? Number(u64Of(value)) : new TextDecoder().decode(value.data),
+    value: isNumber ? Number(u64Of(value)) : DECODER.decode(value.data),
     versionstamp: stampText(versionstamp),
   };
 }
@@ -160,10 +159,26 @@ export function stampText(stamp: Versionstamp): string {
   return formatVersionstamp(stamp);
 }
 
-export function namesOf(letter: string, count: number): string[] {
-  return Array.from({ length: count }, (_, n) => `${letter}${n}`);
+/** The names of all keys that a history knows: as many of each kind as the schedule has `keys`. */
+export function keysOf(keys: number): readonly string[] {
+  let names = NAMES.get(keys);
+  if (names === undefined) {
+    const numbers = Array.from({ length: keys }, (_, n) => n);
+    names = [...numbers.map((n) => `k${n}`), ...numbers.map((n) => `c${n}`)];
+    NAMES.set(keys, names);
+  }
+  return names;
 }
 
+/** A key as the service takes it. There are only so many names as one schedule can have. */
 export function keyOf(name: string): EncodedKey {
-  return encodeKey([name]);
+  let key = ENCODED.get(name);
+  if (key === undefined) ENCODED.set(name, key = encodeKey([name]));
+  return key;
 }
+
+/** By number of keys. */
+const NAMES = new Map<number, readonly string[]>();
+const ENCODED = new Map<string, EncodedKey>();
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();

@@ -8,7 +8,7 @@ import { Faults } from "./faults.ts";
 import { finish } from "./finish.ts";
 import { historyFault } from "./linearizable.ts";
 import type { MarkCounts } from "./marks.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Schedule, StruckCounts } from "./schedule.ts";
 import { microtaskCheckpoint } from "./settle.ts";
 import { Trace } from "./trace.ts";
 import type { Violation } from "./watch.ts";
@@ -28,6 +28,7 @@ export interface Outcome {
   readonly operations: number;
   readonly acknowledged: number;
   readonly crashes: number;
+  readonly struck: StruckCounts;
   readonly marks: MarkCounts;
   /** If it was asked for. */
   readonly trace: readonly string[];
@@ -36,16 +37,21 @@ export interface Outcome {
 export interface RunOptions {
   /** Whether to keep a log for people. */
   readonly isReadable?: boolean;
+  /**
+   * Whether promises are checked. They are told of what happens and change none of it, so that a run that is
+   * not watched is the same run, to the last byte of its trace.
+   */
+  readonly isWatched?: boolean;
   /** In place of the host's microtask checkpoint; null for laps through the event loop. */
   readonly settle?: (() => void) | null;
 }
 
 /** Runs a schedule to its end, or to the first promise that is broken. */
 export async function runSchedule(schedule: Schedule, options: RunOptions = {}): Promise<Outcome> {
-  const { isReadable = false, settle = microtaskCheckpoint() } = options;
+  const { isReadable = false, isWatched = true, settle = microtaskCheckpoint() } = options;
   const env = virtualEnv(schedule.seed, { settle });
   const trace = new Trace(() => env.now(), isReadable);
-  const world = new World(schedule, env, trace);
+  const world = new World(schedule, env, trace, isWatched);
   const { watch } = world;
   let events = 0;
   const after = () => {
@@ -60,7 +66,7 @@ export async function runSchedule(schedule: Schedule, options: RunOptions = {}):
   const faults = new Faults(world);
   const clients = new Clients(world);
   if (await pass(schedule.runMs)) await finish(world, faults, clients, pass);
-  if (watch.violation === null) judge(clients, world);
+  if (isWatched && watch.violation === null) judge(clients, world);
   return {
     violation: watch.violation,
     hash: trace.hash,
@@ -69,6 +75,7 @@ export async function runSchedule(schedule: Schedule, options: RunOptions = {}):
     operations: clients.history.length,
     acknowledged: clients.history.filter(({ outcome }) => outcome === "ok").length,
     crashes: world.crashes,
+    struck: faults.struck,
     marks: world.marks,
     trace: trace.lines,
   };

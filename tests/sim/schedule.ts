@@ -32,6 +32,8 @@ export const MOMENTS = [
   "joint",
   /** A leader was asked to hand over. */
   "transfer",
+  /** A quorum has an uncommitted entry of a former term from a leader, and nothing of its own (figure 8). */
+  "prior-entry",
 ] as const;
 export type Moment = typeof MOMENTS[number];
 
@@ -69,6 +71,8 @@ export type Fault =
       readonly ms: number;
     }
     | { readonly type: "aim-cut"; readonly moment: Moment; readonly ms: number }
+    /** For so long, each leader is cut off in turn, and the one before let back in. */
+    | { readonly type: "duel"; readonly ms: number }
     | {
       readonly type: "partition";
       readonly shape: PartitionShape;
@@ -118,7 +122,13 @@ export type Fault =
     | { readonly type: "wipe"; readonly node: number; readonly ms: number }
     | { readonly type: "add"; readonly at: number; readonly node: number; readonly voter: boolean }
     | { readonly type: "replace"; readonly at: number; readonly node: number; readonly by: number }
-    | { readonly type: "remove"; readonly at: number; readonly node: number }
+    | {
+      readonly type: "remove";
+      readonly at: number;
+      readonly node: number;
+      /** It is switched off so long after it was removed; as soon as an operator can, if that is not said. */
+      readonly lingerMs?: number;
+    }
     | { readonly type: "transfer"; readonly at: number; readonly to: number | null }
     /** Every running node takes a snapshot. */
     | { readonly type: "storm" }
@@ -148,6 +158,7 @@ export const CLASS_OF: Readonly<Record<Fault["type"], FaultClass>> = {
   "blackout": "crashes",
   "aim": "aimed",
   "aim-cut": "aimed",
+  "duel": "aimed",
   "partition": "partitions",
   "clog": "clogs",
   "pause": "pauses",
@@ -166,6 +177,9 @@ export const CLASS_OF: Readonly<Record<Fault["type"], FaultClass>> = {
   "transfer": "transfers",
   "storm": "snapshots",
 };
+
+/** How many faults of each class have befallen a machine, a link or the members; those in vain are left out. */
+export type StruckCounts = Partial<Record<FaultClass, number>>;
 
 export interface NetworkFaults {
   readonly dropRate: number;

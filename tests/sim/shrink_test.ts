@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { parseOptions, UsageError } from "./options.ts";
+import { parseOptions, SEEDS_DEFAULT, SEEDS_MAX, UsageError } from "./options.ts";
 import { drawSchedule, PROFILES } from "./profiles.ts";
 import { CLASS_OF, parseSchedule, type Schedule } from "./schedule.ts";
 import { shrink, SHRINK_RUNS_MAX } from "./shrink.ts";
@@ -82,10 +82,19 @@ Deno.test("parseSchedule() refuses what is none", () => {
 });
 
 Deno.test("parseOptions() refuses what makes no sense", () => {
-  const args = [["--seeds", "0"], ["--seed", "x"], ["--profile", "none"], ["--no-such"], [
-    "--jobs",
-    "",
-  ]];
+  const args = [
+    ["--minutes", "0"],
+    ["--minutes", "x"],
+    ["--minutes", ""],
+    ["--seeds", "0"],
+    ["--seed", "x"],
+    ["--profile", "none"],
+    ["--no-such"],
+    [
+      "--jobs",
+      "",
+    ],
+  ];
   for (const each of args) assertThrows(() => parseOptions(each, 2), UsageError);
   const { seeds, jobs, profile, shrink } = parseOptions(["--seeds", "10", "--profile", "disk"], 2);
   assertEquals({ seeds, jobs, profile, shrink }, {
@@ -95,4 +104,12 @@ Deno.test("parseOptions() refuses what makes no sense", () => {
     shrink: true,
   });
   assertEquals(parseOptions(["--no-shrink"], 2).shrink, false);
+  assertEquals(minutesAndSeeds([]), [null, SEEDS_DEFAULT]);
+  assertEquals(minutesAndSeeds(["--minutes", "60"]), [60, SEEDS_MAX]);
+  assertEquals(minutesAndSeeds(["--minutes", "0.5", "--seeds", "7"]), [0.5, 7]);
 });
+
+function minutesAndSeeds(args: string[]) {
+  const { minutes, seeds } = parseOptions(args, 2);
+  return [minutes, seeds];
+}

@@ -66,6 +66,15 @@ Deno.test("sim: a kept schedule is the same run as the drawn one", async () => {
   assertNotEquals(other.hash, (await runSchedule(schedule)).hash);
 });
 
+Deno.test("sim: a run that is not watched is the same one, and is not judged", async () => {
+  for (const seed of [3, 5, 11]) {
+    const { hash, events, operations } = await runSchedule(drawSchedule(seed));
+    const second = await runSchedule(drawSchedule(seed), { isWatched: false });
+    assertEquals([second.hash, second.events, second.operations], [hash, events, operations]);
+    assertEquals([second.violation, second.marks["log-truncated"]], [null, 0]);
+  }
+});
+
 Deno.test("sim: promises run at once or in laps make one trace", async () => {
   const { hash, events } = await runSchedule(drawSchedule(5), { settle: null });
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {

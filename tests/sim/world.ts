@@ -30,7 +30,7 @@ import {
 } from "../../actors/node.ts";
 import type { ReplicaObserver } from "../../actors/replica_types.ts";
 import type { VirtualEnv } from "../../actors/virtual_env.ts";
-import type { PeerMessage } from "../../raft/message.ts";
+import type { AppendRequest, PeerMessage } from "../../raft/message.ts";
 import { type Configuration, type NodeId, nodeId } from "../../raft/types.ts";
 import { MemoryDisk, MemoryLogStore } from "../../storage/memory_log_store.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../../transport/memory.ts";
@@ -55,7 +55,7 @@ export class World {
   #disks = 0;
   #crashes = 0;
 
-  constructor(schedule: Schedule, env: VirtualEnv, trace: Trace) {
+  constructor(schedule: Schedule, env: VirtualEnv, trace: Trace, isWatched: boolean) {
     this.schedule = schedule;
     this.env = env;
     this.trace = trace;
@@ -70,7 +70,7 @@ export class World {
     this.watch = new Watch(this.machines, () => env.now(), {
       areLeasesSafe: clocksKeepLeases(schedule),
       slowestRate: Math.min(1, ...rates),
-    }, this.#marksWatch);
+    }, isWatched ? this.#marksWatch : null);
     for (const machine of this.machines) this.prepareDisk(machine);
     this.setNetwork(schedule.network);
   }
@@ -130,6 +130,15 @@ export class World {
 
   cut(from: Machine, to: Machine): void {
     this.network.setLink(from.id, to.id, { cut: true });
+  }
+
+  /** Between it and all others, in both directions, nothing goes through, or everything does. */
+  isolate(machine: Machine, isCut: boolean): void {
+    for (const other of this.machines) {
+      if (other === machine) continue;
+      this.network.setLink(machine.id, other.id, { cut: isCut });
+      this.network.setLink(other.id, machine.id, { cut: isCut });
+    }
   }
 
   start(machine: Machine): void {
@@ -273,6 +282,9 @@ export class World {
           this.trace.note(2, machine.at, messageNumber(message), () =>
             `${machine.id} hears ${from}: ${describeMessage(message)}`);
           this.#marksWatch.arrives(machine, message);
+          if (this.#completesPriorEntry(machine, from, message)) {
+            this.onMoment(machine, "prior-entry");
+          }
           handler(from, group, message);
         }),
       setPeers: (peers, asOf) => inner.setPeers(peers, asOf),
@@ -284,6 +296,20 @@ export class World {
       stats: () => inner.stats(),
       close: () => inner.close(),
     };
+  }
+
+  /** Whether with this answer a quorum has an entry of a former term that is not committed (figure 8). */
+  #completesPriorEntry({ id, life }: Machine, from: NodeId, message: PeerMessage): boolean {
+    if (message.type !== "append-reply" || !message.success || life === null) return false;
+    const { core } = life;
+    const { index, term } = message;
+    if (core.role !== "leader" || term !== core.term || index >= core.termStartIndex) return false;
+    if (index <= this.watch.ledger.commitIndex) return false;
+    const { voters } = core.configuration;
+    const holders = voters.filter((voter) =>
+      voter === id || voter === from || (core.progress.get(voter)?.match ?? 0) >= index
+    );
+    return holders.length > voters.length / 2;
   }
 
   #sent(machine: Machine, to: NodeId, message: PeerMessage): void {
@@ -370,10 +396,16 @@ export class World {
 
 /** What tells messages of one type apart, in one number for the hash. */
 function messageNumber(message: PeerMessage): number {
-  let number = message.type.length;
-  if ("term" in message) number = number * 31 + message.term;
-  if ("index" in message) number = number * 31 + message.index;
-  if ("prevIndex" in message) number = number * 31 + message.prevIndex + message.entries.length * 7;
+  const { type, term, index, prevIndex, entries } = message as
+    & PeerMessage
+    & Partial<AppendRequest>
+    & {
+      readonly index?: number;
+    };
+  let number = type.length;
+  if (term !== undefined) number = number * 31 + term;
+  if (index !== undefined) number = number * 31 + index;
+  if (prevIndex !== undefined) number = number * 31 + prevIndex + entries!.length * 7;
   return number;
 }
 

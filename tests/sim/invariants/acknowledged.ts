@@ -4,10 +4,10 @@
  *
  * @module
  */
-import type { Ledger } from "../ledger.ts";
+import { type Ledger, sameBytes } from "../ledger.ts";
 import { Broken } from "./invariant.ts";
 import { decodeWrite } from "../../../kv/command_decoder.ts";
-import type { AtomicWrite } from "../../../kv/types.ts";
+import type { AtomicWrite, Mutation } from "../../../kv/types.ts";
 
 export class Acknowledged {
   readonly name = "acknowledged";
@@ -24,14 +24,19 @@ export class Acknowledged {
       throw new Broken(`a write was acknowledged at ${index}, committed is ${commitIndex}`);
     }
     const found = decodeWrite(entries[index]!.data);
-    if (textOf(found) === textOf(write)) return;
+    if (isSameWrite(found, write)) return;
     throw new Broken(`a write was acknowledged at ${index}, where another one stands`);
   }
 }
 
-function textOf({ mutations, idempotencyKey }: AtomicWrite): string {
-  const parts = mutations.map((it) =>
-    it.type === "delete" ? `${it.key} delete` : `${it.key} ${it.type} ${it.value.data}`
-  );
-  return `${idempotencyKey} ${parts.join("; ")}`;
+/** Whether both do the same to the same keys, under the same idempotency key. */
+function isSameWrite(a: AtomicWrite, b: AtomicWrite): boolean {
+  return a.idempotencyKey === b.idempotencyKey && a.mutations.length === b.mutations.length &&
+    a.mutations.every((mutation, at) => isSameMutation(mutation, b.mutations[at]!));
+}
+
+function isSameMutation(a: Mutation, b: Mutation): boolean {
+  if (a.key !== b.key || a.type !== b.type) return false;
+  if (a.type === "delete" || b.type === "delete") return true;
+  return sameBytes(a.value.data, b.value.data);
 }

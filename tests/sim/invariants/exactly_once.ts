@@ -17,6 +17,8 @@ import { ValueEncoding } from "../../../kv/types.ts";
 import { type Entry, EntryKind } from "../../../raft/types.ts";
 import type { Machine } from "../machine.ts";
 
+const DECODER = new TextDecoder();
+
 export class ExactlyOnce implements Invariant {
   readonly name = "exactly-once";
   #appliedIndex = 0;
@@ -41,10 +43,7 @@ export class ExactlyOnce implements Invariant {
     }
     for (const mutation of mutations) {
       if (mutation.type !== "set" || mutation.value.encoding !== ValueEncoding.Bytes) continue;
-      this.#once(
-        `value ${new TextDecoder().decode(mutation.value.data)} of ${mutation.key}`,
-        index,
-      );
+      this.#once(`value ${labelOf(mutation.value.data)} of ${mutation.key}`, index);
     }
   }
 
@@ -53,4 +52,13 @@ export class ExactlyOnce implements Invariant {
     if (before !== undefined) throw new Broken(`${what} was applied at ${before} and at ${index}`);
     this.#changed.set(what, index);
   }
+}
+
+const PADDING = ".".charCodeAt(0);
+
+/** What tells a client's values apart: all but the dots that some end in. */
+function labelOf(value: Uint8Array): string {
+  let end = value.length;
+  while (end > 0 && value[end - 1] === PADDING) end--;
+  return DECODER.decode(value.subarray(0, end));
 }

@@ -299,6 +299,19 @@ Deno.test("acknowledged: what is not committed, or another write", () => {
   ledger.add(entry(1, 1, encodeAtomicWrite(SET)), 1, 0);
   it.told(SET, 1);
   assertThrows(() => it.told({ ...SET, idempotencyKey: "other" }, 1), Broken);
+  const [set] = SET.mutations as [Extract<AtomicWrite["mutations"][number], { type: "set" }>];
+  const key = encodeKey(["other"]);
+  const others: AtomicWrite["mutations"][] = [
+    [],
+    [set, set],
+    [{ ...set, key }],
+    [{ type: "delete", key: set.key }],
+    [{ ...set, value: bytesValue(new TextEncoder().encode("c1.2")) }],
+    [{ ...set, value: bytesValue(new TextEncoder().encode("c1.")) }],
+  ];
+  for (const mutations of others) {
+    assertThrows(() => it.told({ ...SET, mutations }, 1), Broken);
+  }
 });
 
 Deno.test("fresh reads: each kind behind what it promises", () => {
