@@ -214,9 +214,14 @@ export class KvLogStore implements LogStore {
       log: (piece) => this.#gate.beside(() => session.remove(piece)),
       chunks: (piece) => chunks.delete(piece),
     };
-    const quarantined = quarantine === null
-      ? null
-      : { log: log.quarantined, chunks: chunkKeys(keys, sorted.kept) };
+    // What a damaged log has no use for may be what it lacks, and all that is left of it: if the others
+    // cannot repair it, an operator may find the rest. Nothing is deleted before.
+    const quarantined = damaged
+      ? {
+        log: [...log.quarantined, ...log.garbage],
+        chunks: chunkKeys(keys, [...sorted.kept, ...sorted.garbage]),
+      }
+      : null;
     const session = new KvSession(
       { kv, keys, fence, mark, index, state, snapshot, damaged, quarantined },
       this.#limits,
@@ -229,8 +234,10 @@ export class KvLogStore implements LogStore {
     const snapshots = new Snapshots(place, sorted.found);
     this.#open = { kv, chunkKv, mark, session, snapshots, garbage };
     this.#gate.open();
-    garbage.add(remove.log, log.garbage);
-    discard(sorted.garbage);
+    if (!damaged) {
+      garbage.add(remove.log, log.garbage);
+      discard(sorted.garbage);
+    }
     return {
       hardState: state.hardState,
       baseIndex: logIndex(state.base.lastIndex),
