@@ -217,7 +217,7 @@ function onTicks(state: State, ticks: number, timeMs: number): void {
 function setOutcast(state: State, outcast: boolean): void {
   if (state.outcast === outcast) return;
   state.outcast = outcast;
-  perform(state, step(state.core, { type: "stand", standing: mayStand(state) }));
+  perform(state, step(state.core, mayStand(state)));
 }
 
 /** Persists what is persisted already: the commit fails if another process has opened the data. */
