@@ -65,9 +65,6 @@ export function createReplica(
   };
   const view: ReplicaView = {
     status: () => current === null ? null : statusOf(current),
-    get damaged() {
-      return current !== null && current.core.damaged;
-    },
     get diskFull() {
       return current !== null && current.disk.isFull;
     },

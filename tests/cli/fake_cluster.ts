@@ -82,6 +82,7 @@ export class FakeNode implements AsyncDisposable {
         appliedIndex: stateHash.index,
         snapshotIndex: 4,
         stateHash,
+        damage: null,
       }],
     };
   }
