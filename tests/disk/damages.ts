@@ -3,7 +3,7 @@
  * simulated disk, what the node must say when it comes back, and what it takes until it serves again.
  *
  * docs/reliability/disk.md has the same table in words. On the simulated disk the log has no bytes: that
- * any bit of them may flip is the business of tests/storage/flip_test.ts and tests/disk/files_test.ts.
+ * any bit of them may flip is the business of tests/storage/flip_test.ts and tests/cluster/disk_files_test.ts.
  *
  * @module
  */

@@ -11,8 +11,8 @@ import { type DamagedCluster, DamagedCluster as Disks, LONG_MS } from "./damaged
 
 /** Nodes, how many of them are damaged, and under how many seeds. */
 const CLUSTERS = [
-  { size: 3, damaged: 1, seeds: 10 },
-  { size: 5, damaged: 2, seeds: 4 },
+  { size: 3, damaged: 1, seeds: 8 },
+  { size: 5, damaged: 2, seeds: 3 },
 ];
 
 interface Cast {
