@@ -5,9 +5,9 @@
  */
 import { assert, assertGreater } from "@std/assert";
 import { GROUP_DEFAULT } from "../../raft/types.ts";
-import { CHUNK_FILE_NAME, KV_FILE_NAME } from "../../storage/disk.ts";
+import { CHUNK_FILE_NAME, KV_FILE_NAME, markFileName } from "../../storage/disk.ts";
 
-export const MARK_NAME = `mark.${GROUP_DEFAULT}`;
+export const MARK_NAME = markFileName(GROUP_DEFAULT);
 /** The files of the log's database, and of the snapshots'. */
 export const KV_FILES = [KV_FILE_NAME, `${KV_FILE_NAME}-wal`, `${KV_FILE_NAME}-shm`];
 export const CHUNK_FILES = [CHUNK_FILE_NAME, `${CHUNK_FILE_NAME}-wal`, `${CHUNK_FILE_NAME}-shm`];
