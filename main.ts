@@ -9,6 +9,7 @@
  */
 import { type Node, type NodeEvent, startNode } from "./actors/node.ts";
 import { systemEnv } from "./actors/env.ts";
+import { isUnreadable, whyFailed } from "./actors/halt.ts";
 import type { Env } from "./actors/types.ts";
 import type { SnapshotLimits } from "./actors/limits_replica.ts";
 import { UsageError } from "./cli/args.ts";
@@ -173,7 +174,10 @@ function logNode(event: NodeEvent): void {
   switch (event.type) {
     case "opened":
       log("info", `the log is open, boot ${event.boot}`);
-      if (event.damage !== null) log("warn", `the log is damaged: ${event.damage}`);
+      if (event.damage !== null) {
+        log("error", `the log is damaged: ${event.damage}`);
+        log("warn", "this node neither votes nor acknowledges until the others have repaired it");
+      }
       return;
     case "role":
       log("info", `${event.role} in term ${event.term}, leader ${event.leader ?? "unknown"}`);
@@ -184,8 +188,12 @@ function logNode(event: NodeEvent): void {
     case "fault":
       log("error", `the replica failed (${event.directive}): ${describe(event.error)}`);
       return;
+    case "halted":
+      log("error", `HALTED, nothing is served here: ${event.why}`);
+      return;
     case "ended":
       log("error", `the node serves no more: ${describe(event.error)}`);
+      if (isUnreadable(event.error)) log("error", whyFailed(event.error));
       return;
     case "transport":
       return logTransport(event.event);

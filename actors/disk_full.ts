@@ -17,6 +17,7 @@ import { CommandKind, commandKind } from "../kv/command.ts";
 import { decodeWrite, MalformedCommand } from "../kv/command_decoder.ts";
 import { isDeleteOnly } from "../kv/validate.ts";
 import type { RaftLog } from "../raft/log.ts";
+import type { Input } from "../raft/effect.ts";
 import type { AppendRequest, Forward } from "../raft/message.ts";
 import { isVoter } from "../raft/quorum.ts";
 import { step } from "../raft/step.ts";
@@ -98,14 +99,13 @@ export class DiskFull {
   }
 
   #stand(state: State): void {
-    const standing = mayStand(state);
-    perform(state, step(state.core, { type: "stand", standing }));
+    perform(state, step(state.core, mayStand(state)));
   }
 }
 
 /** Whether this node should lead: not if it is an outcast, nor while its disk is full. */
-export function mayStand({ disk, outcast }: State): boolean {
-  return !outcast && !disk.isFull;
+export function mayStand({ disk, outcast }: State): Extract<Input, { type: "stand" }> {
+  return { type: "stand", standing: !outcast && !disk.isFull, outcast };
 }
 
 /** Whether a command takes no room for long: it deletes, or is the system's own. */

@@ -61,6 +61,8 @@ export const ADMIN_TEXT_CHARS_MAX = 2048;
 /** After so long without a leader a node hears members that it does not know of yet, and so many of them. */
 export const LEADERLESS_MS = 2000;
 export const STRANGERS_MAX = 16;
+/** And after so long it says in its log that nothing is served, and why. */
+export const HALTED_MS = 10_000;
 /** How long a node goes on talking to a member that was removed: until that has heard of it. */
 export const REMOVED_PEER_MS = 5000;
 /** How long a stopping leader tries to hand over before it just stops. */

@@ -7,6 +7,7 @@
  * @module
  */
 import type { RuntimeEvent } from "./events.ts";
+import { HaltWatch } from "./halt.ts";
 import {
   MAILBOX_CONTROL_BYTES_MAX,
   MAILBOX_CONTROL_MESSAGES_MAX,
@@ -54,6 +55,8 @@ export type NodeEvent =
   | { readonly type: "transport"; readonly event: TransportEvent }
   /** The replica failed; `directive` says what its supervisor does about it. */
   | { readonly type: "fault"; readonly error: unknown; readonly directive: Directive }
+  /** For HALTED_MS there has been no leader, and this is why nothing is served. */
+  | { readonly type: "halted"; readonly why: string }
   /** The replica has ended for good and the node serves no more. */
   | { readonly type: "ended"; readonly error: unknown };
 
@@ -137,6 +140,7 @@ class RunningNode implements Node {
   readonly #options: NodeOptions;
   readonly #system: ActorSystem;
   readonly #membership: Membership;
+  readonly #halt: HaltWatch;
   readonly #supervisor: Ref<NodeMessage>;
   /** Null until the supervisor has started it. */
   #replica: Ref<ReplicaMessage> | null = null;
@@ -192,6 +196,11 @@ class RunningNode implements Node {
       failure: () => this.#failure,
       send: (to, message) => this.#transport?.send(to, GROUP_DEFAULT, message) ?? false,
     });
+    this.#halt = new HaltWatch(
+      env,
+      () => this.service.halted(),
+      (why) => this.#observe({ type: "halted", why }),
+    );
     this.#supervisor = this.#system.spawn("node", this.#supervise(behavior));
   }
 
@@ -248,6 +257,7 @@ class RunningNode implements Node {
       if (found !== null) this.#supervisor.tell({ type: "opened", found }, { lane: "control" });
     } else if (event.type === "role") {
       this.#membership.led(event.leader);
+      this.#halt.led(event.leader !== null);
     }
   }
 
@@ -352,6 +362,7 @@ class RunningNode implements Node {
     this.service.stop();
     await this.#system.stop(restMs());
     this.#membership.stop();
+    this.#halt.stop();
     await this.#transport?.close();
   }
 }

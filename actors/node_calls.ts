@@ -18,6 +18,7 @@ import {
   HANDOVER_MS,
   SNAPSHOT_CALL_MS,
 } from "./limits_replica.ts";
+import { whyDamaged, whyFailed } from "./halt.ts";
 import type { Membership } from "./membership.ts";
 import { AdminRefused, Draining, NotServing, OutcomeUnknown, Overloaded } from "./outcomes.ts";
 import type { ReplicaMessage, ReplicaView } from "./replica_types.ts";
@@ -135,15 +136,20 @@ export class NodeCalls implements KvService, ClusterService {
     const replica = view.status();
     if (replica === null) {
       const failure = this.#ports.failure();
-      return failure === null
-        ? "the replica is starting"
-        : `the replica has failed (${nameOf(failure)}); the node's log says more`;
+      return failure === null ? "the replica is starting" : whyFailed(failure);
     }
     if (membership.notMember !== null) return membership.notMember;
-    if (view.damaged) return "the replica's log is damaged and is being repaired";
+    if (replica.damage !== null) return whyDamaged(replica.damage, replica.leader !== null);
     if (view.diskFull) return "the disk is full: only deletes are taken until there is room";
     if (replica.leader === null) return "no leader is known";
     return null;
+  }
+
+  /** Why a member whose replica runs serves nothing without a leader, as `notReady`; null if it does, or is none. */
+  halted(): string | null {
+    const { view, membership } = this.#ports;
+    if (view.status() === null || membership.notMember !== null) return null;
+    return this.#state === "serving" ? this.notReady() : null;
   }
 
   async addMember(
@@ -336,9 +342,4 @@ function outcomeOf(error: unknown, call: string, mayHaveHappened: boolean): unkn
   return mayHaveHappened
     ? new OutcomeUnknown("Cannot tell whether the write was applied: the replica failed meanwhile")
     : new NotServing(`Cannot ${call}: the replica is starting or has failed`);
-}
-
-/** What of an error may be shown to clients: its message could name paths. */
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : "unknown";
 }

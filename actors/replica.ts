@@ -65,9 +65,6 @@ export function createReplica(
   };
   const view: ReplicaView = {
     status: () => current === null ? null : statusOf(current),
-    get damaged() {
-      return current !== null && current.core.damaged;
-    },
     get diskFull() {
       return current !== null && current.disk.isFull;
     },
@@ -217,7 +214,7 @@ function onTicks(state: State, ticks: number, timeMs: number): void {
 function setOutcast(state: State, outcast: boolean): void {
   if (state.outcast === outcast) return;
   state.outcast = outcast;
-  perform(state, step(state.core, { type: "stand", standing: mayStand(state) }));
+  perform(state, step(state.core, mayStand(state)));
 }
 
 /** Persists what is persisted already: the commit fails if another process has opened the data. */

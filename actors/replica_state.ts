@@ -72,6 +72,8 @@ export interface State {
   readonly deferred: Deferred[];
   readonly forwards: Forwards;
   readonly boot: number;
+  /** What the disk lacked at the start, whether or not that was repaired since. */
+  readonly damage: string | null;
   readonly clock: SlewedClock;
   /** The last index known durable here. */
   durableIndex: LogIndex;
@@ -139,6 +141,7 @@ export async function openState(
     deferred: [],
     forwards: new Forwards(),
     boot,
+    damage,
     clock: new SlewedClock(ctx.env),
     durableIndex: core.log.lastIndex,
     writing: null,
@@ -170,7 +173,8 @@ export function continueSoon(state: State): void {
   state.continuing = state.ctx.self.tell({ type: "continue" }, { lane: "control" }) === "ok";
 }
 
-export function statusOf({ options, core, log, store, commitIndex }: State): ReplicaStatus {
+export function statusOf(state: State): ReplicaStatus {
+  const { options, core, log, store, commitIndex, damage } = state;
   return {
     group: options.group,
     role: core.role,
@@ -182,6 +186,7 @@ export function statusOf({ options, core, log, store, commitIndex }: State): Rep
     appliedIndex: store.index,
     snapshotIndex: log.snapshots.current?.meta.index ?? 0,
     stateHash: store.hash(),
+    damage: core.damaged ? damage : null,
   };
 }
 

@@ -179,8 +179,6 @@ export interface ReplicaOptions {
 export interface ReplicaView {
   /** Null while the replica is starting, restarting or stopped. */
   status(): ReplicaStatus | null;
-  /** Whether it may not trust its own log yet. */
-  readonly damaged: boolean;
   /** Whether its disk is full, so that it takes only deletes. */
   readonly diskFull: boolean;
 }

@@ -140,6 +140,11 @@ export interface ReplicaStatus {
   readonly appliedIndex: number;
   readonly snapshotIndex: number;
   readonly stateHash: StateHash;
+  /**
+   * What its disk was found to lack of what it acknowledged, until it is repaired: as long as it neither
+   * votes, acknowledges nor leads. Null if nothing.
+   */
+  readonly damage: string | null;
 }
 
 /** `GET /v1/cluster`, field for field. */

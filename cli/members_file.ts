@@ -8,7 +8,8 @@
  *
  * @module
  */
-import { KV_FILE_NAME } from "../storage/disk.ts";
+import { GROUP_DEFAULT } from "../raft/types.ts";
+import { KV_FILE_NAME, markFileName } from "../storage/disk.ts";
 import { UsageError } from "./args.ts";
 import { replaceFile } from "./durable_file.ts";
 
@@ -53,10 +54,17 @@ export function readMembersFile(directory: string): MembersFile | null {
   ]);
 }
 
-/** Whether the directory holds the log of a node that has run. */
+/**
+ * Whether the directory holds the log of a node that has run, or, if that was lost or set aside, at least
+ * its mark: such a node is a member still, and the others repair it.
+ */
 export function hasLog(directory: string): boolean {
+  return [KV_FILE_NAME, markFileName(GROUP_DEFAULT)].some((name) => isFile(`${directory}/${name}`));
+}
+
+function isFile(path: string): boolean {
   try {
-    return Deno.statSync(`${directory}/${KV_FILE_NAME}`).isFile;
+    return Deno.statSync(path).isFile;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;

@@ -94,6 +94,8 @@ export interface Core {
 
   /** False while this node should not lead (transfer.ts). */
   standing: boolean;
+  /** True while the others will not have this node as what it says it is (election.ts). */
+  outcast: boolean;
   /** The answers to this node's campaign. */
   votes: Map<NodeId, boolean>;
   /** Whether the campaign is at the leader's request, so that voters need not wait (thesis 4.2.3). */
@@ -169,6 +171,7 @@ export function createCore(options: CoreOptions): Core {
     leaderHeardTick: hardState.term > 0 ? 0 : -Infinity,
     nowMs: 0,
     standing: options.standing ?? true,
+    outcast: false,
     votes: new Map(),
     forTransfer: false,
     progress: new Map(),

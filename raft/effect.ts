@@ -73,8 +73,11 @@ export type Input =
   /**
    * Whether this node should lead (with a full disk it should not). Told no, it gives up leadership, and
    * stands for election only after all others had several chances. The only voter leads on.
+   *
+   * `outcast` (false if left out) says that the others take it for one that was removed or lost its data.
+   * With an empty log it then neither votes nor stands at all.
    */
-  | { readonly type: "stand"; readonly standing: boolean }
+  | { readonly type: "stand"; readonly standing: boolean; readonly outcast?: boolean }
   /** The log up to `index`, which is applied and in a durable snapshot, is no longer on disk. */
   | { readonly type: "compacted"; readonly index: LogIndex }
   /**

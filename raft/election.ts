@@ -46,7 +46,7 @@ export function checkQuorum(core: Core): void {
 function campaign(core: Core): void {
   resetElectionTimer(core);
   becomeFollower(core, core.term, null);
-  if (core.damaged || !isElectable(core)) return;
+  if (core.damaged || isBlank(core) || !isElectable(core)) return;
   core.role = "pre-candidate";
   core.forTransfer = false;
   core.votes.set(core.id, true);
@@ -84,7 +84,7 @@ function requestVotes(core: Core): void {
 export function onVoteRequest(core: Core, from: NodeId, request: VoteRequest): void {
   // A damaged replica may have acknowledged entries that it no longer sees: it cannot judge logs. Nor
   // can one that was told of no member yet; no leader needs its vote before it has the log.
-  if (core.damaged || members(core.configuration).length === 0) return;
+  if (core.damaged || isBlank(core) || members(core.configuration).length === 0) return;
   if (!request.transfer && hearsLeader(core)) return;
   const granted = isFree(core, from, request) && isUpToDate(core, request);
   if (!request.pre) {
@@ -111,6 +111,15 @@ export function onTimeoutNow(core: Core, from: NodeId): void {
   becomeFollower(core, core.term, null);
   core.forTransfer = true;
   standForElection(core);
+}
+
+/**
+ * An outcast without a log has lost its directory, and what it had voted for and acknowledged is forgotten.
+ * Others may have lost theirs with it: one such node alone makes no quorum, but two of three would, and
+ * begin anew as if nothing had ever been written. No last resort is worth that.
+ */
+function isBlank({ outcast, log }: Core): boolean {
+  return outcast && log.lastIndex === 0;
 }
 
 /** Whether our vote in the requested term is still to be had, or already theirs (section 5.2). */

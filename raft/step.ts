@@ -67,7 +67,7 @@ export function step(core: Core, input: Input): Effect[] {
       transferLeadership(core, input.id, input.to);
       break;
     case "stand":
-      stand(core, input.standing);
+      stand(core, input.standing, input.outcast ?? false);
       break;
     case "compacted":
       onCompacted(core, input.index);

@@ -21,8 +21,9 @@ export function retire(core: Core): void {
  * waits far longer than the others before it campaigns (election.ts). The only voter leads on: nobody
  * else could.
  */
-export function stand(core: Core, standing: boolean): void {
+export function stand(core: Core, standing: boolean, outcast: boolean): void {
   core.standing = standing;
+  core.outcast = outcast;
   if (standing || isOnlyVoter(core.configuration, core.id)) return;
   if (core.role === "leader") retire(core);
   else if (core.role !== "follower") becomeFollower(core, core.term, null);

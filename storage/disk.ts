@@ -20,6 +20,11 @@ export const LOCATION_MEMORY = ":memory:";
 /** What stands before the URL in the location of a remote database. */
 export const LOCATION_URL_PREFIX = "kv:";
 
+/** The name of a group's mark in a data directory. */
+export function markFileName(group: GroupId): string {
+  return `mark.${group}`;
+}
+
 /** A place that a store can open. */
 export interface Disk {
   openKv(): Promise<Deno.Kv>;
@@ -78,7 +83,7 @@ class FileDisk implements Disk {
 
   constructor(directory: string, group: GroupId, reserveBytes: number) {
     this.#directory = directory;
-    this.marks = new MarkFile(directory, `mark.${group}`);
+    this.marks = new MarkFile(directory, markFileName(group));
     const name = `reserve.${group}`;
     this.reserve = reserveBytes > 0 ? new ReserveFile(directory, name, reserveBytes) : null;
   }

@@ -24,7 +24,7 @@ import { ATOMIC_LIMITS, type AtomicLimits } from "./limits.ts";
 import { LogKeys } from "./log_keys.ts";
 import { decodePeers, encodePeers } from "./peers_record.ts";
 import { findDamage, type Mark, resumeDamaged } from "./mark.ts";
-import { readLog, removeOrphans } from "./recovery.ts";
+import { readLog, type RecoveredLog, removeOrphans } from "./recovery.ts";
 import type { FoundSnapshots, SnapshotPlace, StoredSnapshot } from "./snapshot_place.ts";
 import { Snapshots } from "./snapshots.ts";
 import {
@@ -214,9 +214,7 @@ export class KvLogStore implements LogStore {
       log: (piece) => this.#gate.beside(() => session.remove(piece)),
       chunks: (piece) => chunks.delete(piece),
     };
-    const quarantined = quarantine === null
-      ? null
-      : { log: log.quarantined, chunks: chunkKeys(keys, sorted.kept) };
+    const quarantined = damaged ? keptUntilRepair(keys, log, sorted) : null;
     const session = new KvSession(
       { kv, keys, fence, mark, index, state, snapshot, damaged, quarantined },
       this.#limits,
@@ -229,8 +227,10 @@ export class KvLogStore implements LogStore {
     const snapshots = new Snapshots(place, sorted.found);
     this.#open = { kv, chunkKv, mark, session, snapshots, garbage };
     this.#gate.open();
-    garbage.add(remove.log, log.garbage);
-    discard(sorted.garbage);
+    if (!damaged) {
+      garbage.add(remove.log, log.garbage);
+      discard(sorted.garbage);
+    }
     return {
       hardState: state.hardState,
       baseIndex: logIndex(state.base.lastIndex),
@@ -301,13 +301,34 @@ function bound(disk: Disk) {
   };
 }
 
+interface SortedChunks {
+  readonly found: FoundSnapshots;
+  readonly kept: readonly StoredChunks[];
+  readonly garbage: readonly StoredChunks[];
+}
+
+/**
+ * What a damaged log has no use for may be what it lacks, and all that is left of it: if the others cannot
+ * repair it, an operator may find the rest. Nothing is deleted before.
+ */
+function keptUntilRepair(
+  keys: LogKeys,
+  log: RecoveredLog,
+  { kept, garbage }: SortedChunks,
+): { log: readonly Deno.KvKey[]; chunks: Iterable<Deno.KvKey> } {
+  return {
+    log: [...log.quarantined, ...log.garbage],
+    chunks: chunkKeys(keys, [...kept, ...garbage]),
+  };
+}
+
 /** Tells apart which chunks are a snapshot's, which a quarantine keeps, and which are garbage. */
 function sortChunks(
   stored: readonly StoredChunks[],
   current: StoredSnapshot | null,
   noted: StoredSnapshot | null,
   serialMax: number,
-): { found: FoundSnapshots; kept: StoredChunks[]; garbage: StoredChunks[] } {
+): SortedChunks {
   const isWanted = noted !== null && noted.serial > serialMax &&
     noted.info.meta.index > (current?.info.meta.index ?? 0);
   const incoming = isWanted ? noted : null;

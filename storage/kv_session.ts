@@ -47,7 +47,7 @@ export interface Opened {
   readonly state: StateRecord;
   readonly snapshot: StoredSnapshot | null;
   readonly damaged: boolean;
-  /** What a quarantine keeps, of the log and of the chunks; null if there is none. */
+  /** What is kept until the repair, of the log and of the chunks; null if nothing is damaged. */
   readonly quarantined: {
     readonly log: readonly Deno.KvKey[];
     readonly chunks: Iterable<Deno.KvKey>;

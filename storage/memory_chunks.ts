@@ -11,6 +11,8 @@ export class MemoryChunks {
   /** What is on its way in. */
   incoming: StoredSnapshot | null = null;
   readonly #values = new Map<number, Uint8Array[]>();
+  /** Serial numbers that a damaged log has no use for. */
+  #kept: readonly number[] = [];
   #bytes = 0;
   #serialMax = 0;
   #corruptsNext = false;
@@ -58,25 +60,32 @@ export class MemoryChunks {
     this.#values.delete(serial);
   }
 
-  deleteUpTo(serialMax: number): void {
-    for (const serial of [...this.#values.keys()]) if (serial <= serialMax) this.delete(serial);
+  /** Deletes all chunks, as the loss of their file does. */
+  lose(): void {
+    for (const serial of [...this.#values.keys()]) this.delete(serial);
   }
 
   /**
    * What an opening finds, once garbage is deleted: all that is neither current nor on its way in. What
-   * was there at a quarantine, up to `keptMax`, is neither garbage nor to be found.
+   * was there at a quarantine, up to `keptMax`, is neither garbage nor to be found. Of a damaged log nothing
+   * is garbage before `repaired`.
    */
-  open(current: StoredSnapshot | null, keptMax: number): FoundSnapshots {
+  open(current: StoredSnapshot | null, keptMax: number, isDamaged: boolean): FoundSnapshots {
     const incoming = this.incoming;
     const isWanted = incoming !== null && incoming.serial > keptMax &&
       incoming.info.meta.index > (current?.info.meta.index ?? 0);
     const found = isWanted ? incoming : null;
-    for (const serial of [...this.#values.keys()]) {
-      if (serial <= keptMax || serial === current?.serial || serial === found?.serial) continue;
-      this.delete(serial);
-    }
+    this.#kept = [...this.#values.keys()]
+      .filter((serial) => serial !== current?.serial && serial !== found?.serial);
+    if (!isDamaged) this.repaired();
     this.#serialMax = Math.max(this.#serialMax, current?.serial ?? 0, incoming?.serial ?? 0);
     return { current, incoming: found, nextSerial: this.#serialMax + 1 };
+  }
+
+  /** Deletes what a damaged log kept. */
+  repaired(): void {
+    for (const serial of this.#kept) this.delete(serial);
+    this.#kept = [];
   }
 
   /** Flips a bit in the next chunk of a snapshot that comes in, once it is here. */

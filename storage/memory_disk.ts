@@ -18,7 +18,7 @@ import { LOG_EMPTY } from "./block_codec.ts";
 import { RESERVE_BYTES } from "./limits.ts";
 import { findDamage, type MarkContent, resumeDamaged } from "./mark.ts";
 import { MemoryChunks } from "./memory_chunks.ts";
-import { bytesOf, type PendingWrite } from "./memory_disk_parts.ts";
+import { bytesOf, checkOwner, type PendingWrite } from "./memory_disk_parts.ts";
 import { MemoryLog } from "./memory_log.ts";
 import { checkPeers } from "./peers_record.ts";
 import {
@@ -36,7 +36,6 @@ import {
   type LogBatch,
   type Recovery,
   StorageFull,
-  WrongIdentity,
 } from "./types.ts";
 
 /** Commits that a disk can be made to lose. */
@@ -47,11 +46,10 @@ const COMMIT_BYTES = 4096;
 /** When an injected failure strikes: nothing of the write is on the disk yet, or all of it is. */
 export type FailurePoint = "before-landing" | "after-landing";
 
-/** What is kept until a repair, and why. */
-interface Quarantine {
-  readonly reason: string;
-  /** Serial numbers up to here are kept. */
-  readonly serialMax: number;
+/** Two of a disk's files as they were once. */
+export interface DiskImage {
+  readonly log: MemoryLog;
+  readonly mark: MarkContent | null;
 }
 
 /** The data of one replica. */
@@ -63,22 +61,21 @@ export class MemoryDisk {
   /** Called when the log's file has changed, acknowledged or not; for who watches. */
   onLanded: (() => void) | null = null;
   readonly #incarnation: number;
-  readonly #chunks = new MemoryChunks();
+  /** What there is of snapshots, current or not. */
+  readonly chunks = new MemoryChunks();
   #owner: Identity | null = null;
   #boot = 0;
-  readonly #log = new MemoryLog();
-  #current: StoredSnapshot | null = null;
-  #quarantine: Quarantine | null = null;
+  #log = new MemoryLog();
   #mark: MarkContent | null = null;
   /** What takes the latest commits back. */
   #undo: (() => void)[] = [];
   #failure: { readonly point: FailurePoint; readonly error: Error } | null = null;
+  #openFailure: { times: number; readonly error: Error } | null = null;
   #chunkFailure: { readonly point: FailurePoint; readonly error: Error } | null = null;
   #pending: PendingWrite | null = null;
   #isLogCorrupt = false;
   #capacityBytes = Infinity;
   #reserveHeld = true;
-  #peers: ReadonlyMap<NodeId, KnownPeer> = new Map();
 
   /** A disk in place of one that was lost needs another `incarnation`; nothing here is random. */
   constructor(incarnation = 1) {
@@ -106,7 +103,7 @@ export class MemoryDisk {
   }
 
   get snapshot(): SnapshotInfo | null {
-    return this.#current?.info ?? null;
+    return this.#log.current?.info ?? null;
   }
 
   /** Whether a write of the log's file is on its way. */
@@ -126,12 +123,12 @@ export class MemoryDisk {
 
   /** Whether the last opening found less than was acknowledged, and it was not declared mended since. */
   get isDamaged(): boolean {
-    return this.#quarantine !== null || this.#mark?.damaged === true;
+    return this.#log.quarantine !== null || this.#mark?.damaged === true;
   }
 
   /** Bytes of entries, chunks and the reserve. */
   get usedBytes(): number {
-    return this.#log.bytes + this.#chunks.bytes + (this.#reserveHeld ? RESERVE_BYTES : 0);
+    return this.#log.bytes + this.chunks.bytes + (this.#reserveHeld ? RESERVE_BYTES : 0);
   }
 
   get reserveReleased(): boolean {
@@ -148,14 +145,19 @@ export class MemoryDisk {
     this.#chunkFailure = { point, error };
   }
 
+  /** Makes the next openings, so many, fail with `error`: nothing can be read. */
+  failOpening(times: number, error: Error): void {
+    this.#openFailure = { times, error };
+  }
+
   /**
    * Flips a bit in a chunk of the current snapshot, or of the one on its way in.
    *
    * @throws {RangeError} if there is no such chunk.
    */
   corruptChunk(chunk: number, of: "current" | "incoming" = "current"): void {
-    const stored = of === "current" ? this.#current : this.#chunks.incoming;
-    this.#chunks.corrupt(stored?.serial ?? -1, chunk);
+    const stored = of === "current" ? this.#log.current : this.chunks.incoming;
+    this.chunks.corrupt(stored?.serial ?? -1, chunk);
   }
 
   /**
@@ -169,6 +171,7 @@ export class MemoryDisk {
   /** Takes back all failures that were ordered and did not strike yet, and a lack of room. */
   heal(): void {
     this.#failure = null;
+    this.#openFailure = null;
     this.#chunkFailure = null;
     this.enlarge();
   }
@@ -209,15 +212,29 @@ export class MemoryDisk {
     this.#isLogCorrupt = true;
   }
 
+  /** A copy of the log's file and of the mark, for `putBack`. */
+  image(): DiskImage {
+    return { log: this.#log.image(), mark: this.#mark };
+  }
+
+  /**
+   * Puts an older copy of a file in its place, or (null) takes it away, while nobody uses the disk. What
+   * else there is stays, and so does the incarnation: of a lost log the mark knows it.
+   */
+  putBack(file: "log" | "mark", image: DiskImage | null): void {
+    if (file === "mark") {
+      this.#mark = image?.mark ?? null;
+      return;
+    }
+    this.#log = image?.log.image() ?? new MemoryLog();
+    this.#undo = [];
+    this.#isLogCorrupt = false;
+  }
+
   /** For the store: takes the fence. */
   boot(identity: Identity): Recovery & { readonly snapshots: FoundSnapshots } {
-    const owner = this.#owner ?? identity;
-    if (owner.clusterId !== identity.clusterId || owner.nodeId !== identity.nodeId) {
-      throw new WrongIdentity(
-        `Cannot open data as node ${identity.nodeId} of cluster ${identity.clusterId}: it belongs ` +
-          `to node ${owner.nodeId} of cluster ${owner.clusterId}`,
-      );
-    }
+    checkOwner(this.#owner ?? identity, identity);
+    if (this.#openFailure !== null && this.#openFailure.times-- > 0) throw this.#openFailure.error;
     if (this.#isLogCorrupt) throw new CorruptLog("Cannot read log: a checksum is wrong");
     if (this.#reserveHeld && this.#freeBytes < COMMIT_BYTES) this.#reserveHeld = false;
     this.#claim(COMMIT_BYTES);
@@ -225,21 +242,22 @@ export class MemoryDisk {
     this.#owner = identity;
     this.#boot++;
     const found = this.#mark === null ? null : { newest: this.#mark, broken: false };
-    const damage = this.#quarantine?.reason ?? findDamage(found, this.#log.state, identity);
+    const damage = this.#log.quarantine?.reason ?? findDamage(found, this.#log.state, identity);
     if (damage !== null) this.#log.state = resumeDamaged(this.#log.state, found);
     this.#acknowledge(damage !== null);
     const { hardState, base } = this.#log.state;
+    const kept = this.#log.quarantine?.serialMax ?? 0;
     return {
       hardState,
       baseIndex: logIndex(base.lastIndex),
       baseTerm: base.lastTerm,
       entries: this.#log.entries.slice(),
-      snapshot: this.#current?.info ?? null,
+      snapshot: this.#log.current?.info ?? null,
       boot: this.#boot,
       incarnation: this.#incarnation,
-      peers: this.#peers,
+      peers: this.#log.peers,
       damage,
-      snapshots: this.#chunks.open(this.#current, this.#quarantine?.serialMax ?? 0),
+      snapshots: this.chunks.open(this.#log.current, kept, damage !== null),
     };
   }
 
@@ -252,7 +270,7 @@ export class MemoryDisk {
   async makeCurrent(boot: number, stored: StoredSnapshot, cut: LogCut): Promise<LogBase> {
     await this.#write(boot, 0, () => {
       const putBack = this.#log.cut(stored, cut);
-      this.#current = stored;
+      this.#log.current = stored;
       return putBack;
     });
     return {
@@ -263,14 +281,14 @@ export class MemoryDisk {
 
   /** For the store. @throws {RangeError} see {@linkcode checkAdvances}. */
   checkAdvances(stored: StoredSnapshot, cut: LogCut): void {
-    checkAdvances(stored, this.#current, cut);
+    checkAdvances(stored, this.#log.current, cut);
   }
 
   /** For the store. */
   quarantine(boot: number, reason: string): Promise<void> {
     return this.#write(boot, 0, () => {
-      this.#current = null;
-      this.#quarantine = { reason, serialMax: this.#chunks.serialMax };
+      this.#log.current = null;
+      this.#log.quarantine = { reason, serialMax: this.chunks.serialMax };
       return this.#log.empty(LOG_EMPTY, logIndex(0));
     }, true);
   }
@@ -278,8 +296,8 @@ export class MemoryDisk {
   /** For the store. */
   repaired(boot: number): Promise<void> {
     return this.#write(boot, 0, () => {
-      if (this.#quarantine !== null) this.#chunks.deleteUpTo(this.#quarantine.serialMax);
-      this.#quarantine = null;
+      this.chunks.repaired();
+      this.#log.quarantine = null;
       return () => {};
     }, false);
   }
@@ -289,7 +307,7 @@ export class MemoryDisk {
     this.#checkFence(boot);
     checkPeers(peers);
     this.#claim(COMMIT_BYTES);
-    this.#peers = new Map(peers);
+    this.#log.peers = new Map(peers);
   }
 
   /** For the store: keeps one chunk. */
@@ -300,7 +318,7 @@ export class MemoryDisk {
     this.#chunkFailure = null;
     if (failure?.point === "before-landing") throw failure.error;
     this.#claim(COMMIT_BYTES + value.length);
-    this.#chunks.put(serial, chunk, value);
+    this.chunks.put(serial, chunk, value);
     if (failure?.point === "after-landing") throw failure.error;
   }
 
@@ -308,18 +326,13 @@ export class MemoryDisk {
   setIncoming(boot: number, incoming: StoredSnapshot | null): void {
     this.#checkFence(boot);
     this.#claim(COMMIT_BYTES);
-    this.#chunks.incoming = incoming;
+    this.chunks.incoming = incoming;
   }
 
   /** For the store: deletes the chunks of one snapshot, unless another store has taken the fence. */
   discard(boot: number, serial: number): void {
-    const kept = this.#quarantine?.serialMax ?? 0;
-    if (boot === this.#boot && serial > kept) this.#chunks.delete(serial);
-  }
-
-  /** What there is of snapshots, current or not. */
-  get chunks(): MemoryChunks {
-    return this.#chunks;
+    const kept = this.#log.quarantine?.serialMax ?? 0;
+    if (boot === this.#boot && serial > kept) this.chunks.delete(serial);
   }
 
   /** For the store. */
@@ -367,11 +380,11 @@ export class MemoryDisk {
   }
 
   #land({ land }: PendingWrite): void {
-    const before = [this.#log.state, this.#current, this.#quarantine, this.#log.bytes] as const;
+    const { state, current, quarantine, bytes } = this.#log;
     const putBack = land();
     this.#undo.push(() => {
       putBack();
-      [this.#log.state, this.#current, this.#quarantine, this.#log.bytes] = before;
+      Object.assign(this.#log, { state, current, quarantine, bytes });
     });
     if (this.#undo.length > LOSABLE_COMMITS_MAX) this.#undo.shift();
     this.onLanded?.();

@@ -1,11 +1,12 @@
 /**
- * Small parts of the in-memory disk: sizes, positions, and writes that are on their way.
+ * Small parts of the in-memory disk: sizes, positions, owners, and writes that are on their way.
  *
  * @module
  */
 import { entryBytes } from "../raft/entry_codec.ts";
 import type { Entry } from "../raft/types.ts";
 import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
+import { type Identity, sameIdentity, WrongIdentity } from "./types.ts";
 
 /** A write of the log's file that was asked for and has not landed. */
 export interface PendingWrite {
@@ -23,4 +24,13 @@ export function bytesOf(entries: readonly Entry[]): number {
   let bytes = 0;
   for (const entry of entries) bytes += entryBytes(entry);
   return bytes;
+}
+
+/** @throws {WrongIdentity} if the data are not `identity`'s. */
+export function checkOwner(owner: Identity, identity: Identity): void {
+  if (sameIdentity(owner, identity)) return;
+  throw new WrongIdentity(
+    `Cannot open data as node ${identity.nodeId} of cluster ${identity.clusterId}: it belongs to ` +
+      `node ${owner.nodeId} of cluster ${owner.clusterId}`,
+  );
 }

@@ -1,16 +1,23 @@
 /**
- * The log's file on the in-memory disk: entries and the record of where they begin and end, and how each
- * write changes them.
+ * The log's file on the in-memory disk: entries, the record of where they begin and end, and the other
+ * records that stand there, and how each write changes them.
  *
  * @module
  */
-import type { Entry, LogIndex } from "../raft/types.ts";
+import type { Entry, LogIndex, NodeId } from "../raft/types.ts";
 import { checkBatch } from "./batch.ts";
 import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
 import { bytesOf, endAt } from "./memory_disk_parts.ts";
 import { STATE_EMPTY, type StateRecord } from "./record_codec.ts";
 import { checkLogHas, hintAfter, type LogCut, type StoredSnapshot } from "./snapshot_place.ts";
-import type { LogBatch } from "./types.ts";
+import type { KnownPeer, LogBatch } from "./types.ts";
+
+/** What is kept until a repair, and why. */
+interface Quarantine {
+  readonly reason: string;
+  /** Serial numbers up to here are kept. */
+  readonly serialMax: number;
+}
 
 export class MemoryLog {
   state: StateRecord = STATE_EMPTY;
@@ -18,6 +25,15 @@ export class MemoryLog {
   entries: Entry[] = [];
   /** Of the entries. */
   bytes = 0;
+  /** The record of the current snapshot. */
+  current: StoredSnapshot | null = null;
+  quarantine: Quarantine | null = null;
+  peers: ReadonlyMap<NodeId, KnownPeer> = new Map();
+
+  /** A copy of the whole file. */
+  image(): MemoryLog {
+    return Object.assign(new MemoryLog(), this, { entries: this.entries.slice() });
+  }
 
   /** All three give what puts the entries back; who undoes restores state and size. */
   append(batch: LogBatch): () => void {

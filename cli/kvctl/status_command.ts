@@ -63,6 +63,7 @@ async function status({ args, client, io, json }: Context): Promise<number> {
       await io.write(`cluster ${id}\n`);
     }
     await io.write(`${table(nodes)}\n`);
+    for (const line of damages(nodes)) await io.write(`${line}\n`);
   }
   return views.some((view) => view.leader !== null) ? EXIT_OK : EXIT_FAILED;
 }
@@ -160,10 +161,23 @@ function table(nodes: readonly Judged[]): string {
   const rows = nodes.flatMap(({ id, url, asked, isMember }) => {
     if (!("view" in asked)) return [[id ?? "?", url, asked.why, ...head.slice(3).map(() => "-")]];
     return asked.view.replicas.map((replica) =>
-      row(id ?? "?", url, isMember ? replica.role : "removed", replica)
+      row(id ?? "?", url, roleOf(replica, isMember), replica)
     );
   });
   return formatTable([head, ...rows]);
+}
+
+function roleOf({ role, damage }: View["replicas"][number], isMember: boolean): string {
+  if (!isMember) return "removed";
+  return damage ? "damaged" : role;
+}
+
+/** What each damaged replica lacks, a line each. */
+function damages(nodes: readonly Judged[]): string[] {
+  return nodes.flatMap(({ id, url, asked }) => {
+    const replicas = "view" in asked ? asked.view.replicas : [];
+    return replicas.flatMap(({ damage }) => damage ? [`${id ?? url} is damaged: ${damage}`] : []);
+  });
 }
 
 function row(id: string, url: string, role: string, replica: View["replicas"][number]): string[] {

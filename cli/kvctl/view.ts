@@ -34,6 +34,8 @@ export interface View {
     readonly appliedIndex: number;
     readonly snapshotIndex: number;
     readonly stateHash: HashSample;
+    /** What its disk lacks; nodes of earlier versions do not say. */
+    readonly damage?: string | null;
   }[];
 }
 

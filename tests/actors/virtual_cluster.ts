@@ -261,6 +261,8 @@ function detailOf(event: NodeEvent): string {
       return `${event.index} ${event.error}`;
     case "quarantined":
       return event.reason;
+    case "halted":
+      return event.why;
     case "diverged":
       return `${event.index} ${event.agreed}`;
     case "disk":

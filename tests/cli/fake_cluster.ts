@@ -33,6 +33,8 @@ export class FakeNode implements AsyncDisposable {
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   fault: Fault = () => null;
   clusterId = "00000000-0000-4000-8000-000000000001";
+  /** What the node says that its disk lacks. */
+  damage: string | null = null;
   /** The state hash that the node reports next. */
   sample: () => { index: number; hash: string } = () => ({ index: 7, hash: "aa".repeat(16) });
 
@@ -82,6 +84,7 @@ export class FakeNode implements AsyncDisposable {
         appliedIndex: stateHash.index,
         snapshotIndex: 4,
         stateHash,
+        damage: this.damage,
       }],
     };
   }

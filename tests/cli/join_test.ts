@@ -9,7 +9,8 @@ import { type NodeConfig, resolveNodeConfig } from "../../cli/config.ts";
 import { JoinRefused } from "../../cli/join.ts";
 import { readMembersFile, writeMembersFile } from "../../cli/members_file.ts";
 import { prepareStart, type Start } from "../../cli/node_start.ts";
-import { KV_FILE_NAME } from "../../storage/disk.ts";
+import { GROUP_DEFAULT } from "../../raft/types.ts";
+import { KV_FILE_NAME, markFileName } from "../../storage/disk.ts";
 import { FakeCluster, type FakeMember, type FakeNode, problem, type Seen } from "./fake_cluster.ts";
 
 const clusterId = "00000000-0000-4000-8000-000000000001";
@@ -190,6 +191,17 @@ Deno.test("prepareStart() of a node with data asks nobody", async () => {
   // Neither do its flags make a founder of it later.
   assertEquals(await joining.prepare(), known);
   assertEquals(await joining.prepare("--peers=n4=127.0.0.1:9004@http://127.0.0.1:8004"), known);
+  assertEquals(joining.node.seen, []);
+});
+
+Deno.test("prepareStart() of a node that lost its database, but not its mark, asks nobody, either", async () => {
+  // It is a member, with votes that the mark knows: no newcomer, and no founder of another cluster.
+  await using joining = new Joining();
+  Deno.writeTextFileSync(`${joining.data}/${markFileName(GROUP_DEFAULT)}`, "");
+  writeMembersFile(joining.data, { clusterId, joined: true, members: [n4] });
+  const known = { clusterId, founders: [], seeds: [{ id: n4.id, url: n4.url, peer: n4.peer }] };
+  assertEquals(await joining.join(), known);
+  assertEquals(await joining.prepare(), known);
   assertEquals(joining.node.seen, []);
 });
 

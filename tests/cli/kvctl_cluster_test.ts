@@ -27,6 +27,20 @@ Deno.test("kvctl status shows all members, asked of any one", async () => {
   );
 });
 
+Deno.test("kvctl status shows who is damaged, and what it lacks", async () => {
+  await using cluster = new FakeCluster();
+  const [, second] = cluster.nodes;
+  second.damage = "The mark beside the log is missing";
+  const run = await kvctl(["status", "--url", cluster.nodes[0].url]);
+  const lines = run.out.trimEnd().split("\n");
+  assertEquals(lines.slice(2, 5).map((row) => row.split(/ +/)[2]), [
+    "leader",
+    "damaged",
+    "follower",
+  ]);
+  assertEquals(lines.slice(5), ["n2 is damaged: The mark beside the log is missing"]);
+});
+
 Deno.test("kvctl status shows who does not answer", async () => {
   await using cluster = new FakeCluster();
   const [, , third] = cluster.nodes;

@@ -2,7 +2,7 @@
  * Runs docs/operations.md: every procedure's commands, as they stand there, on other ports and in a
  * directory of the test's own.
  *
- * Of a shell only what the page needs is there: words, `kill`, `rm -r`, and the project's tasks.
+ * Of a shell only what the page needs is there: words, `kill`, `rm -r`, `mkdir`, `mv FILE* DIRECTORY`, and the project's tasks.
  */
 import { assert, assertEquals } from "@std/assert";
 import { sendSignals } from "../cli/program.ts";
@@ -59,6 +59,16 @@ class Terminal {
   }
 }
 
+/** Moves all files whose paths begin as the pattern does, which ends with a star; there must be one. */
+async function moveAll(pattern: string, to: string): Promise<void> {
+  const slash = pattern.lastIndexOf("/");
+  const [from, prefix] = [pattern.slice(0, slash), pattern.slice(slash + 1).replace(/\*$/, "")];
+  const names = await Array.fromAsync(Deno.readDir(from), ({ name }) => name);
+  const moved = names.filter((name) => name.startsWith(prefix));
+  assert(moved.length > 0, `there is no ${pattern}`);
+  for (const name of moved) await Deno.rename(`${from}/${name}`, `${to}/${name}`);
+}
+
 /** Runs one procedure of the page. */
 class Session {
   readonly #base = freeBasePort(PORTS);
@@ -100,6 +110,8 @@ class Session {
     if (words[0] === "rm" && words[1] === "-r") {
       return await Deno.remove(words[2], { recursive: true });
     }
+    if (words[0] === "mkdir") return await Deno.mkdir(words[1]);
+    if (words[0] === "mv") return await moveAll(words[1], words[2]);
     if (words[0] === "kill") return await this.#kill(command);
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["task", "--quiet", "--config", PROJECT.pathname, ...this.#taskOf(command)],

@@ -148,8 +148,8 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
     name: "damaged-replica-votes",
     breaks: "who lost acknowledged entries cannot judge logs (bugs 6, 7)",
     file: "raft/election.ts",
-    find: "if (core.damaged || members(core.configuration).length === 0) return;",
-    replace: "if (members(core.configuration).length === 0) return;",
+    find: "if (core.damaged || isBlank(core) || members(core.configuration).length === 0) return;",
+    replace: "if (isBlank(core) || members(core.configuration).length === 0) return;",
     caughtBy: testsOf(
       "tests/raft/repair_test.ts",
       "step() lets a damaged replica neither vote nor campaign",

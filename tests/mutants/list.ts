@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { DISK_MUTANTS } from "./disk_mutants.ts";
 import { ELECTION_MUTANTS } from "./election_mutants.ts";
 import { LOG_MUTANTS } from "./log_mutants.ts";
 import { MEMBERSHIP_MUTANTS } from "./membership_mutants.ts";
@@ -18,4 +19,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMBERSHIP_MUTANTS,
   ...STORE_MUTANTS,
   ...REPLICA_MUTANTS,
+  ...DISK_MUTANTS,
 ];

@@ -37,6 +37,7 @@ export const STATUS: ClusterStatus = {
     appliedIndex: 8,
     snapshotIndex: 0,
     stateHash: { index: 8, hash: "0123456789abcdef0123456789abcdef" },
+    damage: null,
   }],
 };
 

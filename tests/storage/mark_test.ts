@@ -13,11 +13,25 @@ import {
   MARK_SLOT_BYTES,
   SYNC_PROBE_INTERVAL,
 } from "../../storage/limits.ts";
+import { LogKeys } from "../../storage/log_keys.ts";
 import { findDamage, type Mark } from "../../storage/mark.ts";
 import { SyncPace } from "../../storage/mark_file.ts";
 import { encodeState, STATE_EMPTY } from "../../storage/record_codec.ts";
 import { Fenced, WrongIdentity } from "../../storage/types.ts";
-import { batch, entries, hardState, IDENTITY, OWNER, reread, storeAt, withKv } from "./places.ts";
+import {
+  batch,
+  chunks,
+  entries,
+  hardState,
+  IDENTITY,
+  OWNER,
+  readAll,
+  reread,
+  snapshotMeta,
+  snapshotted,
+  storeAt,
+  withKv,
+} from "./places.ts";
 
 const RESERVE_NAME = `reserve.${GROUP_DEFAULT}`;
 const MARK_NAME = `mark.${GROUP_DEFAULT}`;
@@ -104,6 +118,42 @@ Deno.test("open() notices that the whole database is gone, and counts boots on",
     await restore(directory, onlyMark(last));
     const stranger = storeAt(directory, { ...IDENTITY, nodeId: "n9" });
     await assertRejects(() => stranger.open(), WrongIdentity);
+  });
+});
+
+Deno.test("open() on damaged data deletes nothing that may be found missing, until it is repaired", async () => {
+  await withDirectory(async (directory) => {
+    const store = at(directory);
+    await store.open();
+    await store.commit(batch({ hardState: hardState(2), entries: entries(1, 8, 2) }));
+    const { info } = await snapshotted(store, snapshotMeta(8, 2), chunks(3), 8);
+    await store.close();
+    const files = await snapshot(directory);
+    // Somebody moves the database away, starts the node, and finds that the others cannot repair it.
+    for (const name of files.keys()) {
+      if (name.startsWith(KV_FILE_NAME)) await Deno.remove(`${directory}/${name}`);
+    }
+    assertMatch((await store.open()).damage!, /ends at index 0/);
+    await store.garbageSettled();
+    await store.close();
+    const isFound = (name: string) => name.startsWith(KV_FILE_NAME) || name === MARK_NAME;
+    for (const [name, bytes] of files) {
+      if (isFound(name)) await Deno.writeFile(`${directory}/${name}`, bytes);
+    }
+    assertEquals((await store.open()).damage, null);
+    assertEquals(await readAll(store, info), chunks(3));
+    await store.close();
+    // But if they can, it goes.
+    for (const name of files.keys()) {
+      if (name.startsWith(KV_FILE_NAME)) await Deno.remove(`${directory}/${name}`);
+    }
+    await store.open();
+    await store.repaired();
+    await store.garbageSettled();
+    await store.close();
+    using kv = await Deno.openKv(`${directory}/${CHUNK_FILE_NAME}`);
+    const left = await Array.fromAsync(kv.list({ prefix: new LogKeys(GROUP_DEFAULT).chunks }));
+    assertEquals(left, []);
   });
 });
 

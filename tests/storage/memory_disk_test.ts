@@ -235,3 +235,46 @@ Deno.test("a chunk that is flipped as it comes in is found", async () => {
     CorruptSnapshot,
   );
 });
+
+Deno.test("putBack() makes one file an older one, or none, and the other tells", async () => {
+  const { disk, store } = await filled();
+  const old = disk.image();
+  for (let i = 5; i <= 7; i++) await store.commit(batch({ entries: entries(i, 1, 2) }));
+  const whole = disk.image();
+  assertEquals([old.log.entries.length, whole.log.entries.length], [4, 7]);
+  for (
+    const { file, image, damage, left } of [
+      { file: "log", image: old, damage: /commit 5 .* was acknowledged/, left: 4 },
+      { file: "log", image: null, damage: /ends at index 0/, left: 0 },
+      { file: "mark", image: old, damage: /a mark that was synced is lost/, left: 7 },
+      { file: "mark", image: null, damage: /is missing/, left: 7 },
+    ] as const
+  ) {
+    disk.putBack(file, image);
+    const found = await store.open();
+    assertMatch(found.damage!, damage);
+    assertEquals([found.entries.length, found.hardState.term], [left, hardState(2).term]);
+    assertEquals(found.incarnation, 1);
+    disk.putBack("log", whole);
+    disk.putBack("mark", whole);
+    assertEquals((await store.open()).damage, null);
+  }
+});
+
+Deno.test("a damaged log deletes no chunk before it is repaired", async () => {
+  const { disk, store } = await filled();
+  await snapshotted(store, snapshotMeta(4, 2), chunks(2), 4);
+  disk.putBack("log", null);
+  await store.open();
+  await store.open();
+  assertEquals(disk.chunks.snapshots, 1);
+  await store.repaired();
+  assertEquals(disk.chunks.snapshots, 0);
+});
+
+Deno.test("failOpening() fails so many openings, and no more", async () => {
+  const { disk, store } = await filled();
+  disk.failOpening(2, new Error("EIO"));
+  for (let i = 0; i < 2; i++) await assertRejects(() => store.open(), Error, "EIO");
+  assertEquals((await store.open()).entries.length, 4);
+});

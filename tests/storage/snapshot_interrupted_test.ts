@@ -257,6 +257,8 @@ async function cutOff(
 async function goesOn(store: KvLogStore, directory: string, found: Recovery): Promise<void> {
   const more = entries((found.entries.at(-1)?.index ?? found.baseIndex) + 1, 3, 9);
   await store.commit(batch({ entries: more }));
+  // Nothing of a damaged log is deleted before.
+  if (found.damage !== null && found.damage !== REASON) await store.repaired();
   // What is still on its way in counts as used, so that it goes first.
   const other = infoOf(snapshotMeta(200, 9), chunks(1));
   await (await store.snapshots.receive(other)).discard();

@@ -1,0 +1,102 @@
+/**
+ * Bugs in what is done about a disk that lost something: noticed, told, kept, and kept out of quorums.
+ *
+ * @module
+ */
+import { type Mutant, testsOf } from "./mutant.ts";
+
+const MARK = "tests/storage/mark_test.ts";
+const MINORITY = "tests/disk/minority_test.ts";
+const MAJORITY = "tests/disk/majority_test.ts";
+const OUTCAST = "tests/raft/outcast_test.ts";
+
+export const DISK_MUTANTS: readonly Mutant[] = [
+  {
+    name: "wiped-node-stands-as-a-last-resort",
+    breaks: "nodes that were wiped together do not begin anew (decision 0017)",
+    file: "raft/election.ts",
+    find: "if (core.damaged || isBlank(core) || !isElectable(core)) return;",
+    replace: "if (core.damaged || !isElectable(core)) return;",
+    caughtBy: testsOf(
+      OUTCAST,
+      "step() lets an outcast without a log neither stand, not even in the end, nor vote",
+    ),
+  },
+  {
+    name: "wiped-node-votes",
+    breaks: "nodes that were wiped together do not begin anew (decision 0017)",
+    file: "raft/election.ts",
+    find: "if (core.damaged || isBlank(core) || members(core.configuration).length === 0) return;",
+    replace: "if (core.damaged || members(core.configuration).length === 0) return;",
+    caughtBy: testsOf(
+      OUTCAST,
+      "step() lets an outcast without a log neither stand, not even in the end, nor vote",
+    ),
+  },
+  {
+    name: "outcast-not-told-to-the-core",
+    breaks: "nodes that were wiped together do not begin anew (decision 0017)",
+    file: "actors/disk_full.ts",
+    find: "standing: !outcast && !disk.isFull, outcast };",
+    replace: "standing: !outcast && !disk.isFull };",
+    caughtBy: testsOf(
+      MAJORITY,
+      "disk: a wiped directory, at 2 of 3: the cluster halts, says so, and does not lie",
+    ),
+  },
+  {
+    name: "damaged-opening-deletes",
+    breaks: "nothing of damaged data is deleted before it is repaired (bug 9)",
+    file: "storage/kv_log_store.ts",
+    find: "if (!damaged) {\n      garbage.add(remove.log, log.garbage);",
+    replace: "{\n      garbage.add(remove.log, log.garbage);",
+    caughtBy: testsOf(
+      MARK,
+      "open() on damaged data deletes nothing that may be found missing, until it is repaired",
+    ),
+  },
+  {
+    name: "older-mark-believed",
+    breaks: "a mark that is behind its log by more than a crash leaves is damage (bug 8)",
+    file: "storage/mark.ts",
+    find: "if (log.seq > state.seq + 1) {",
+    replace: "if (false) {",
+    caughtBy: testsOf(
+      MINORITY,
+      "disk: an older copy of the mark alone, at 1 of 3: the replica refuses, is repaired, and serves again",
+    ),
+  },
+  {
+    name: "damage-not-told",
+    breaks: "a damaged replica says what it lacks",
+    file: "actors/replica_state.ts",
+    find: "damage: core.damaged ? damage : null,",
+    replace: "damage: null,",
+    caughtBy: testsOf(
+      MINORITY,
+      "disk: a log without its mark, at 1 of 3: the replica refuses, is repaired, and serves again",
+    ),
+  },
+  {
+    name: "repair-promised-without-a-leader",
+    breaks: "a cluster that is halted says so",
+    file: "actors/node_calls.ts",
+    find: "whyDamaged(replica.damage, replica.leader !== null)",
+    replace: "whyDamaged(replica.damage, true)",
+    caughtBy: testsOf(
+      MAJORITY,
+      "disk: a log without its mark, at 3 of 3: the cluster halts, says so, and does not lie",
+    ),
+  },
+  {
+    name: "halt-not-told",
+    breaks: "a cluster that is halted says so",
+    file: "actors/halt.ts",
+    find: "    this.#onHalted(why);\n",
+    replace: "",
+    caughtBy: testsOf(
+      MAJORITY,
+      "disk: a log without its mark, at 2 of 3: the cluster halts, says so, and does not lie",
+    ),
+  },
+];
