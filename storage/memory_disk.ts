@@ -85,6 +85,20 @@ export class MemoryDisk {
     this.#incarnation = incarnation;
   }
 
+  /** The log, its mark and what is remembered, as a backup of the directory has them; without snapshots. */
+  copy(): MemoryDisk {
+    if (this.#current !== null) throw new Error("Cannot copy the disk: it has a snapshot");
+    const copy = new MemoryDisk(this.#incarnation);
+    copy.#owner = this.#owner;
+    copy.#boot = this.#boot;
+    copy.#log.state = this.#log.state;
+    copy.#log.entries = [...this.#log.entries];
+    copy.#log.bytes = this.#log.bytes;
+    copy.#mark = this.#mark;
+    copy.#peers = this.#peers;
+    return copy;
+  }
+
   /** Commits that have landed; installs and switches of snapshots count as such. */
   get commits(): number {
     return this.#log.state.seq;

@@ -28,6 +28,7 @@ export function streamPlace(make: (options: StreamTransportOptions) => StreamTra
         known: options?.known,
         remember: options?.remember,
         ownAddress: options?.ownAddress,
+        holding: options?.holding,
         listen: last(id)?.address ?? ANY_PORT,
         env: realEnv(),
         onEvent: options?.onEvent,
