@@ -21,6 +21,8 @@ export const TICKS_AT_ONCE_MAX = HEARTBEAT_TICKS;
  */
 export const OWN_WRITE_DELAY_MS = 4;
 export const OWN_WRITE_ENTRIES_MIN = 16;
+/** A leader makes durable what its followers have acknowledged every 5 s, if that has changed (holdings.ts). */
+export const ACKNOWLEDGED_KEEP_TICKS = 250;
 /** How long news of the commit index waits for an append that it can go with (outbox.ts). */
 export const NEWS_DELAY_MS = 3;
 /** The core gives up an unanswered read after so many ticks: 5 s, as long as a call may take. */

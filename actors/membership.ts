@@ -18,6 +18,19 @@ import type { Configuration, NodeAddress, NodeId } from "../raft/types.ts";
 import { isMember, members } from "../raft/quorum.ts";
 import type { Peer, PeerAddress } from "../transport/types.ts";
 
+/** The refusals that say something of this node's place in the cluster. */
+export type Refusal = "unknown-sender" | DataRefusal;
+type DataRefusal = "other-data" | "older-data";
+
+/** The refusal, if it is one of {@linkcode Refusal}. */
+export function isRefusal(reason: string): reason is Refusal {
+  return reason === "unknown-sender" || isDataRefusal(reason);
+}
+
+function isDataRefusal(reason: string): reason is DataRefusal {
+  return reason === "other-data" || reason === "older-data";
+}
+
 export interface MembershipOptions {
   readonly self: NodeId;
   readonly env: Env;
@@ -40,7 +53,7 @@ export class Membership {
   /** Who left the configuration lately, with the timer that ends their grace. */
   readonly #removed = new Map<NodeId, { peer: Peer; timer: Timer }>();
   /** Why a member refused this node since it was last welcome there. */
-  readonly #refusedBy = new Map<NodeId, "unknown-sender" | "other-data">();
+  readonly #refusedBy = new Map<NodeId, Refusal>();
   /** The log index of the configuration in effect if it is committed, and 0 before it is. */
   #settledIndex = 0;
   /** Who was heard while no leader was known, and is no member as far as this node knows. */
@@ -84,12 +97,26 @@ export class Membership {
     return this.#outcast;
   }
 
+  /**
+   * Whether this node runs on an older copy of its data, as a member has found. Then it must neither vote
+   * nor acknowledge, not even to those that cannot tell: it would stand for what it has forgotten.
+   */
+  get isOlderCopy(): boolean {
+    return this.#refuserOf("older-data") !== null;
+  }
+
   /** Null if this node belongs to the cluster, otherwise what keeps it from that. */
   get notMember(): string | null {
     const other = this.#refuserOf("other-data");
     if (other !== null) {
       return `${other} knows this node with other data: its directory was lost or replaced. Remove ` +
         "it from the cluster and let it join on an empty directory (docs/operations.md)";
+    }
+    const older = this.#refuserOf("older-data");
+    if (older !== null) {
+      return `${older} knows that this node has acknowledged more than it holds: its directory is an ` +
+        "older copy. Remove it from the cluster and let it join on an empty directory " +
+        "(docs/operations.md)";
     }
     if (this.#outcast) return "this node was removed from the cluster";
     if (isMember(this.#configuration, this.#options.self)) return null;
@@ -170,10 +197,10 @@ export class Membership {
     this.apply();
   }
 
-  /** A peer refused this node: as one that it does not know, or that it knows with other data. */
-  refusedBy(peer: NodeId, reason: "unknown-sender" | "other-data"): void {
+  /** A peer refused this node: as one that it does not know, or that it knows with other or newer data. */
+  refusedBy(peer: NodeId, reason: Refusal): void {
     // A node that joins has no members yet, but may have lost the data of one.
-    if (reason !== "other-data" && !isMember(this.#configuration, peer)) return;
+    if (!isDataRefusal(reason) && !isMember(this.#configuration, peer)) return;
     this.#refusedBy.set(peer, reason);
     this.#judge();
   }
@@ -203,7 +230,7 @@ export class Membership {
     this.#removed.delete(id);
   }
 
-  #refuserOf(reason: "other-data"): NodeId | null {
+  #refuserOf(reason: DataRefusal): NodeId | null {
     for (const [id, it] of this.#refusedBy) if (it === reason) return id;
     return null;
   }
@@ -215,7 +242,7 @@ export class Membership {
   #judge(): void {
     const others = members(this.#configuration).filter((id) => id !== this.#options.self);
     const removed = others.length > 0 && others.every((id) => this.#refusedBy.has(id));
-    const outcast = removed || this.#refuserOf("other-data") !== null;
+    const outcast = removed || [...this.#refusedBy.values()].some(isDataRefusal);
     if (outcast === this.#outcast) return;
     this.#outcast = outcast;
     this.#options.onOutcast(outcast);

@@ -17,10 +17,15 @@ import {
   type SnapshotLimits,
   TURN_MESSAGES_MAX,
 } from "./limits_replica.ts";
-import { Membership } from "./membership.ts";
+import { isRefusal, Membership } from "./membership.ts";
 import { NodeCalls } from "./node_calls.ts";
 import { createReplica } from "./replica.ts";
-import type { ReplicaEvent, ReplicaMessage, ReplicaObserver } from "./replica_types.ts";
+import type {
+  ReplicaEvent,
+  ReplicaMessage,
+  ReplicaObserver,
+  ReplicaView,
+} from "./replica_types.ts";
 import type { ClusterService, KvService } from "./service.ts";
 import { type ActorSystem, createSystem } from "./system.ts";
 import type { Behavior, Ctx, Directive, Env, Ref } from "./types.ts";
@@ -141,6 +146,7 @@ class RunningNode implements Node {
   readonly #system: ActorSystem;
   readonly #membership: Membership;
   readonly #halt: HaltWatch;
+  readonly #view: ReplicaView;
   readonly #supervisor: Ref<NodeMessage>;
   /** Null until the supervisor has started it. */
   #replica: Ref<ReplicaMessage> | null = null;
@@ -183,9 +189,13 @@ class RunningNode implements Node {
       hashCheckMs: options.hashCheckMs,
       limits: options.limits,
       observer: options.observer,
-      send: (to, group, message) => this.#transport?.send(to, group, message) ?? false,
+      send: (to, group, message) =>
+        !this.#membership.isOlderCopy && (this.#transport?.send(to, group, message) ?? false),
+      acknowledged: (peer, holding) => this.#transport?.acknowledged(peer, holding),
+      keepAcknowledged: () => this.#transport?.keepAcknowledged(),
       onEvent: (event) => this.#onReplicaEvent(event),
     });
+    this.#view = view;
     this.service = new NodeCalls({
       id,
       clusterId,
@@ -271,6 +281,7 @@ class RunningNode implements Node {
           known: peers,
           remember: (known) => this.#remember(known),
           ownAddress: () => this.#membership.ownAddress,
+          holding: () => this.#view.holding,
           acceptUnknown: () => this.#membership.hearsStrangers,
           onEvent: (event) => this.#onTransportEvent(event),
         },
@@ -298,6 +309,7 @@ class RunningNode implements Node {
       this.service.receive(from, message);
       return;
     }
+    if (this.#membership.isOlderCopy) return;
     this.#replica?.tell(
       { type: "peer", from, message },
       { lane: "control", bytes: messageBytes(message) },
@@ -312,9 +324,10 @@ class RunningNode implements Node {
     }
     if (event.type !== "refused" || !event.byPeer) return;
     // Refused as an earlier boot of itself, it could do no harm, but would never learn why.
-    if (event.reason === "old-boot") this.#tellReplica({ type: "prove-fence" });
-    if (event.peer === null) return;
-    if (event.reason === "unknown-sender" || event.reason === "other-data") {
+    if (event.reason === "old-boot" || event.reason === "older-data") {
+      this.#tellReplica({ type: "prove-fence" });
+    }
+    if (event.peer !== null && isRefusal(event.reason)) {
       this.#membership.refusedBy(event.peer, event.reason);
     }
   }

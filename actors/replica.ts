@@ -19,6 +19,7 @@ import { capture } from "./capture.ts";
 import { mayStand } from "./disk_full.ts";
 import { beginRead, onReadRequest, watchClock } from "./lease.ts";
 import { PROPOSE_BYTES_MAX } from "./limits_replica.ts";
+import { holdingOf, noteAcknowledged } from "./holdings.ts";
 import { NotServing, StorageExhausted } from "./outcomes.ts";
 import { applyCommitted, applyRecovered } from "./replica_apply.ts";
 import { commitTurn, noteWritten } from "./replica_commit.ts";
@@ -33,15 +34,18 @@ import { recovered } from "../raft/core.ts";
 import type { HashReport, Message } from "../raft/message.ts";
 import { step } from "../raft/step.ts";
 import type { NodeId } from "../raft/types.ts";
+import { HOLDS_ALL } from "../transport/acquaintances.ts";
 
 /** Makes the replica's behaviour, and the view of whichever life of it is running. */
 export function createReplica(
   options: ReplicaOptions,
 ): { behavior: Behavior<ReplicaMessage, unknown>; view: ReplicaView } {
   let current: State | null = null;
+  // Also while it starts, and after it has ended: what its core has had, its disk does not lose.
+  let latest: State | null = null;
   const behavior: Behavior<ReplicaMessage, State> = {
     async init(ctx) {
-      const state = await openState(options, ctx);
+      const state = latest = await openState(options, ctx);
       options.observer?.opened(state);
       try {
         await start(state);
@@ -65,6 +69,9 @@ export function createReplica(
   };
   const view: ReplicaView = {
     status: () => current === null ? null : statusOf(current),
+    get holding() {
+      return latest === null ? HOLDS_ALL : holdingOf(latest.core);
+    },
     get diskFull() {
       return current !== null && current.disk.isFull;
     },
@@ -94,6 +101,7 @@ function drain(state: State, batch: readonly ReplicaMessage[]): void {
   expire(state, timeMs);
   if (mayPropose(state) || ticks > 0 && hasRoom(state)) propose(state, timeMs);
   beginReads(state);
+  noteAcknowledged(state, ticks);
   state.outbox.flush();
   state.ticker.rest(nowMs, () => paceOf(state));
 }

@@ -91,6 +91,8 @@ export interface State {
   /** The leader and term for which the proposals were last started over. */
   leaderKnown: NodeId | null;
   leaderTerm: number;
+  /** Ticks since what others acknowledged was last made durable (holdings.ts). */
+  unkeptTicks: number;
   /** What the core was last told of the clock (see `lease-clock`). */
   leaseTrusted: boolean;
   /** Whether this node must not lead: removed, or refused for its data (membership.ts). */
@@ -152,6 +154,7 @@ export async function openState(
     clockTerm: 0,
     leaderKnown: null,
     leaderTerm: 0,
+    unkeptTicks: 0,
     leaseTrusted: true,
     outcast: false,
     continuing: false,

@@ -24,6 +24,7 @@ import type {
   Role,
 } from "../raft/types.ts";
 import type { LogStore, Recovery } from "../storage/types.ts";
+import type { Holding } from "../transport/types.ts";
 
 export type ReplicaMessage =
   | { readonly type: "peer"; readonly from: NodeId; readonly message: Message | HashReport }
@@ -163,6 +164,10 @@ export interface ReplicaOptions {
   readonly openLog: () => LogStore;
   /** One-way and unreliable; false if the message was certainly not sent. */
   readonly send: (to: NodeId, group: GroupId, message: Message | HashReport) => boolean;
+  /** As a leader: what of the committed a peer has said to hold durably, and in which term. */
+  readonly acknowledged?: (peer: NodeId, holding: Holding) => void;
+  /** What was told so is to be made durable. */
+  readonly keepAcknowledged?: () => void;
   /** Called outside of any turn's gate: what it tells is observation, never acknowledgement. */
   readonly onEvent: (event: ReplicaEvent) => void;
   /** In place of SNAPSHOT_LIMITS. */
@@ -179,6 +184,8 @@ export interface ReplicaOptions {
 export interface ReplicaView {
   /** Null while the replica is starting, restarting or stopped. */
   status(): ReplicaStatus | null;
+  /** How far the data go, as the latest life had them. */
+  readonly holding: Holding;
   /** Whether its disk is full, so that it takes only deletes. */
   readonly diskFull: boolean;
 }

@@ -18,7 +18,14 @@ import { LOG_EMPTY } from "./block_codec.ts";
 import { RESERVE_BYTES } from "./limits.ts";
 import { findDamage, type MarkContent, resumeDamaged } from "./mark.ts";
 import { MemoryChunks } from "./memory_chunks.ts";
-import { bytesOf, checkOwner, type PendingWrite } from "./memory_disk_parts.ts";
+import {
+  bytesOf,
+  checkOwner,
+  COMMIT_BYTES,
+  type DiskImage,
+  type FailurePoint,
+  type PendingWrite,
+} from "./memory_disk_parts.ts";
 import { MemoryLog } from "./memory_log.ts";
 import { checkPeers } from "./peers_record.ts";
 import {
@@ -40,17 +47,6 @@ import {
 
 /** Commits that a disk can be made to lose. */
 const LOSABLE_COMMITS_MAX = 64;
-/** Room that a commit takes for a moment, whatever it writes: a page. */
-const COMMIT_BYTES = 4096;
-
-/** When an injected failure strikes: nothing of the write is on the disk yet, or all of it is. */
-export type FailurePoint = "before-landing" | "after-landing";
-
-/** Two of a disk's files as they were once. */
-export interface DiskImage {
-  readonly log: MemoryLog;
-  readonly mark: MarkContent | null;
-}
 
 /** The data of one replica. */
 export class MemoryDisk {
@@ -80,6 +76,17 @@ export class MemoryDisk {
   /** A disk in place of one that was lost needs another `incarnation`; nothing here is random. */
   constructor(incarnation = 1) {
     this.#incarnation = incarnation;
+  }
+
+  /** The log, its mark and what is remembered, as a backup of the directory has them; without snapshots. */
+  copy(): MemoryDisk {
+    if (this.#log.current !== null) throw new Error("Cannot copy the disk: it has a snapshot");
+    const copy = new MemoryDisk(this.#incarnation);
+    copy.#owner = this.#owner;
+    copy.#boot = this.#boot;
+    copy.#log = this.#log.image();
+    copy.#mark = this.#mark;
+    return copy;
   }
 
   /** Commits that have landed; installs and switches of snapshots count as such. */

@@ -6,7 +6,21 @@
 import { entryBytes } from "../raft/entry_codec.ts";
 import type { Entry } from "../raft/types.ts";
 import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
+import type { MarkContent } from "./mark.ts";
+import type { MemoryLog } from "./memory_log.ts";
 import { type Identity, sameIdentity, WrongIdentity } from "./types.ts";
+
+/** Room that a commit takes for a moment, whatever it writes: a page. */
+export const COMMIT_BYTES = 4096;
+
+/** When an injected failure strikes: nothing of the write is on the disk yet, or all of it is. */
+export type FailurePoint = "before-landing" | "after-landing";
+
+/** Two of a disk's files as they were once. */
+export interface DiskImage {
+  readonly log: MemoryLog;
+  readonly mark: MarkContent | null;
+}
 
 /** A write of the log's file that was asked for and has not landed. */
 export interface PendingWrite {

@@ -9,32 +9,35 @@ import { KNOWN_PEERS_MAX } from "./limits.ts";
 import { CRC_BYTES, sealed, unsealed } from "./record_codec.ts";
 import { CorruptLog, type KnownPeer } from "./types.ts";
 
-const PEERS_VERSION = 1;
+const PEERS_VERSION = 2;
+/** Without what the peers have acknowledged. */
+const PEERS_VERSION_BEFORE = 1;
 const HEADER_BYTES = 3;
-/** Incarnation, boot, since, length of the name. */
-const PEER_FIXED_BYTES = 3 * 6 + 1;
+/** Incarnation, boot, since, term and index acknowledged. */
+const PEER_NUMBERS = 5;
+const PEER_NUMBERS_BEFORE = 3;
 
 /**
- * Version, count in two bytes, then of each peer: incarnation, boot, since, length of the name, name;
- * CRC.
+ * Version, count in two bytes, then of each peer: incarnation, boot, since, the term and index that it
+ * has acknowledged, length of the name, name; CRC.
  *
  * @throws {RangeError} if there are more than {@linkcode KNOWN_PEERS_MAX}.
  */
 export function encodePeers(peers: ReadonlyMap<NodeId, KnownPeer>): Uint8Array {
   checkPeers(peers);
   let size = HEADER_BYTES + CRC_BYTES;
-  for (const id of peers.keys()) size += PEER_FIXED_BYTES + id.length;
+  for (const id of peers.keys()) size += 6 * PEER_NUMBERS + 1 + id.length;
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
   view.setUint8(0, PEERS_VERSION);
   view.setUint16(1, peers.size);
   let at = HEADER_BYTES;
-  for (const [id, { incarnation, boot, since }] of peers) {
-    setUint48(view, at, incarnation);
-    setUint48(view, at + 6, boot);
-    setUint48(view, at + 12, since);
-    view.setUint8(at + 18, id.length);
-    at += PEER_FIXED_BYTES;
+  for (const [id, { incarnation, boot, since, heldTerm, heldIndex }] of peers) {
+    for (const number of [incarnation, boot, since, heldTerm, heldIndex]) {
+      setUint48(view, at, number);
+      at += 6;
+    }
+    view.setUint8(at++, id.length);
     // A node id is ASCII (raft/types.ts), so that characters are bytes.
     for (let i = 0; i < id.length; i++) bytes[at + i] = id.charCodeAt(i);
     at += id.length;
@@ -42,19 +45,25 @@ export function encodePeers(peers: ReadonlyMap<NodeId, KnownPeer>): Uint8Array {
   return sealed(bytes);
 }
 
-/** @throws {CorruptLog} if the bytes are not what {@linkcode encodePeers} makes. */
+/** @throws {CorruptLog} if the bytes are not what {@linkcode encodePeers} makes, or made before. */
 export function decodePeers(bytes: Uint8Array): ReadonlyMap<NodeId, KnownPeer> {
-  const view = unsealed(bytes, PEERS_VERSION, HEADER_BYTES, "record of the peers");
+  const isBefore = bytes[0] === PEERS_VERSION_BEFORE;
+  const version = isBefore ? PEERS_VERSION_BEFORE : PEERS_VERSION;
+  const numbers = isBefore ? PEER_NUMBERS_BEFORE : PEER_NUMBERS;
+  const view = unsealed(bytes, version, HEADER_BYTES, "record of the peers");
   const end = bytes.length - CRC_BYTES;
   const peers = new Map<NodeId, KnownPeer>();
   let at = HEADER_BYTES;
   for (let left = view.getUint16(1); left > 0; left--) {
-    const nameAt = at + PEER_FIXED_BYTES;
+    const nameAt = at + 6 * numbers + 1;
     const nameEnd = nameAt <= end ? nameAt + view.getUint8(nameAt - 1) : Infinity;
     if (nameEnd > end) throw misfit(bytes.length);
     const id = String.fromCharCode(...bytes.subarray(nameAt, nameEnd)) as NodeId;
-    const [incarnation, boot, since] = [0, 6, 12].map((by) => getUint48(view, at + by));
-    peers.set(id, { incarnation, boot, since });
+    const [incarnation, boot, since, heldTerm = 0, heldIndex = 0] = Array.from(
+      { length: numbers },
+      (_, i) => getUint48(view, at + 6 * i),
+    );
+    peers.set(id, { incarnation, boot, since, heldTerm, heldIndex });
     at = nameEnd;
   }
   if (at !== end) throw misfit(bytes.length);

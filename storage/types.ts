@@ -65,6 +65,9 @@ export interface KnownPeer {
   readonly boot: number;
   /** The log index of the configuration that added it, as far as was known; 0 for a founder. */
   readonly since: number;
+  /** What it has acknowledged to this node: its term, and how far its log went; 0 for nothing. */
+  readonly heldTerm: number;
+  readonly heldIndex: number;
 }
 
 /** The durable log and hard state of one replica. */

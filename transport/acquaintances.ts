@@ -6,19 +6,28 @@
  * it acknowledged. That holds over this node's restarts as well, so what is learned of a member is made
  * durable before anything that it says is heard.
  *
+ * And what each of them has acknowledged to this node. Who shows the same data with less in them has been
+ * given an older copy, which looks whole to itself (docs/decisions/0021-older-copies.md).
+ *
  * Not here: proof. The first one to come under a name is believed, which TLS does not change.
  *
  * @module
  */
 import type { NodeId } from "../raft/types.ts";
 import type { RefusalReason } from "./events.ts";
-import type { KnownPeer, Peer } from "./types.ts";
+import type { Holding, KnownPeer, Peer } from "./types.ts";
 
 /** What a node says of itself when it greets. */
-export interface Life {
+export interface Life extends Holding {
   readonly incarnation: number;
   readonly boot: number;
 }
+
+/** What a node shows that does not say how far its data go: everything that can be sent. */
+export const HOLDS_ALL: Holding = { term: 2 ** 48 - 1, lastIndex: 2 ** 48 - 1 };
+
+/** As {@linkcode KnownPeer}, but `since` is null of who is no member: that is remembered in memory only. */
+type Known = Omit<KnownPeer, "since"> & { readonly since: number | null };
 
 export interface AcquaintancesOptions {
   /** What was remembered before this start; of who is no peer any more it is forgotten. */
@@ -30,8 +39,7 @@ export interface AcquaintancesOptions {
 }
 
 export class Acquaintances {
-  /** `since` is null of who is no member: then it is remembered in memory only. */
-  readonly #known = new Map<NodeId, Life & { readonly since: number | null }>();
+  readonly #known = new Map<NodeId, Known>();
   readonly #remember: (known: ReadonlyMap<NodeId, KnownPeer>) => Promise<void>;
   readonly #onNewer: (peer: NodeId, boot: number) => void;
   #peers: ReadonlyMap<NodeId, Peer> = new Map();
@@ -40,6 +48,8 @@ export class Acquaintances {
   /** Counts the changes to what is to be durable, and says how far it is. */
   #changes = 0;
   #durable = 0;
+  /** Whether somebody acknowledged more than was counted as a change. */
+  #acknowledged = false;
   #writing: { readonly changes: number; readonly done: Promise<void> } | null = null;
 
   constructor({ known, remember, onNewer }: AcquaintancesOptions) {
@@ -49,10 +59,12 @@ export class Acquaintances {
   }
 
   /** Why this cannot be the peer that it was, or null. */
-  judge(peer: NodeId, { incarnation, boot }: Life): RefusalReason | null {
+  judge(peer: NodeId, { incarnation, boot, term, lastIndex }: Life): RefusalReason | null {
     const known = this.#known.get(peer);
     if (known === undefined) return null;
     if (known.incarnation !== incarnation) return "other-data";
+    // Before the boot number, which an older copy reaches once it is started often enough.
+    if (term < known.heldTerm || lastIndex < known.heldIndex) return "older-data";
     return boot < known.boot ? "old-boot" : null;
   }
 
@@ -61,7 +73,8 @@ export class Acquaintances {
     const before = this.#known.get(peer);
     if (before !== undefined && boot <= before.boot) return;
     const since = before?.since ?? this.#peers.get(peer)?.since ?? null;
-    this.#known.set(peer, { incarnation, boot, since });
+    const { heldTerm = 0, heldIndex = 0 } = before ?? {};
+    this.#known.set(peer, { incarnation, boot, since, heldTerm, heldIndex });
     if (since !== null) this.#changes++;
     this.#onNewer(peer, boot);
   }
@@ -69,6 +82,27 @@ export class Acquaintances {
   /** Whether all that was learned of members is durable: then {@linkcode settle} has nothing to do. */
   get isSettled(): boolean {
     return this.#durable >= this.#changes;
+  }
+
+  /** A member has acknowledged so much. Hot path. */
+  acknowledged(peer: NodeId, { term, lastIndex }: Holding): void {
+    const known = this.#known.get(peer);
+    if (known === undefined || known.since === null) return;
+    const { heldTerm, heldIndex } = known;
+    if (term <= heldTerm && lastIndex <= heldIndex) return;
+    this.#acknowledged = true;
+    this.#known.set(peer, {
+      ...known,
+      heldTerm: Math.max(term, heldTerm),
+      heldIndex: Math.max(lastIndex, heldIndex),
+    });
+  }
+
+  /** Makes durable what was acknowledged, as far as it is not; a failure is made up for at the next call. */
+  keepAcknowledged(): void {
+    if (this.#acknowledged) this.#changes++;
+    this.#acknowledged = false;
+    this.settle().catch(() => {});
   }
 
   /** Resolves when all that was learned of members is durable. @throws what `remember` throws. */
@@ -86,8 +120,8 @@ export class Acquaintances {
 
   async #write(changes: number): Promise<void> {
     const members = new Map<NodeId, KnownPeer>();
-    for (const [peer, { incarnation, boot, since }] of this.#known) {
-      if (since !== null) members.set(peer, { incarnation, boot, since });
+    for (const [peer, { since, ...known }] of this.#known) {
+      if (since !== null) members.set(peer, { ...known, since });
     }
     await this.#remember(members);
     this.#durable = Math.max(this.#durable, changes);

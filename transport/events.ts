@@ -18,6 +18,8 @@ export type RefusalReason =
   | "old-boot"
   /** Not the data that this peer had: it has forgotten what it promised on those. */
   | "other-data"
+  /** An older copy of the data that this peer had: they lack what it acknowledged on them. */
+  | "older-data"
   /** It speaks HTTP where this node speaks TCP, or the other way round (`--transport`). */
   | "wrong-transport"
   /** Not of this protocol, or not in its form. */

@@ -18,7 +18,7 @@ import type { EventCallback } from "./events.ts";
 import { type FaultCounts, noFaults, Wire, type WireOwner } from "./faulty_wire.ts";
 import { COUNTED_PEERS_MAX, HELD_LIMITS, type TransportLimits } from "./limits.ts";
 import type { LinkTable, MemoryEnv } from "./memory_links.ts";
-import type { Peer, PeerHandler, PeerStats, Transport } from "./types.ts";
+import type { Holding, Peer, PeerHandler, PeerStats, Transport } from "./types.ts";
 
 export type { FaultCounts } from "./faulty_wire.ts";
 
@@ -135,6 +135,14 @@ class Faulty implements FaultyTransport {
         this.#counters.of(to).dropping = null;
         return true;
     }
+  }
+
+  acknowledged(peer: NodeId, holding: Holding): void {
+    this.#inner.acknowledged(peer, holding);
+  }
+
+  keepAcknowledged(): void {
+    this.#inner.keepAcknowledged();
   }
 
   stats(): ReadonlyMap<NodeId, PeerStats> {

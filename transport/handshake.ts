@@ -15,9 +15,10 @@ import { ByteReader, ByteWriter, MalformedFrame } from "./bytes.ts";
 import type { RefusalReason } from "./events.ts";
 import { readExactly, writeAll } from "./frame.ts";
 import type { Socket } from "./socket.ts";
+import type { Holding } from "./types.ts";
 
 /** Raised when the handshake, the frames or the messages change. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 /** "KVRM". */
 const MAGIC = 0x4b56524d;
@@ -49,6 +50,7 @@ const REFUSALS: readonly (RefusalReason | null)[] = [
   "unknown-sender",
   "old-boot",
   "other-data",
+  "older-data",
 ];
 
 /** One end of a connection, as it names itself. */
@@ -60,6 +62,9 @@ export interface Hello {
   readonly boot: number;
   /** Which data those are. */
   readonly incarnation: number;
+  /** The highest term in them, and the index of the last entry. */
+  readonly term: number;
+  readonly lastIndex: number;
   /** Where `from` is reached, as `host:port`; null if it does not say. */
   readonly address: string | null;
 }
@@ -71,6 +76,7 @@ export interface HandshakeSelf {
   readonly boot: number;
   readonly incarnation: number;
   readonly address: () => string | null;
+  readonly holding: () => Holding;
 }
 
 /** The reason that an answer to a hello refuses with; null for a welcome, and for what is neither. */
@@ -172,10 +178,13 @@ export function encodeHello(hello: Hello): Uint8Array {
   return encodeText(PROTOCOL_VERSION, helloBytes(hello), (out) => writeHello(out, hello));
 }
 
-function helloOf({ id, clusterId, boot, incarnation, address }: HandshakeSelf, to: NodeId): Hello {
-  const text = address();
+function helloOf(self: HandshakeSelf, to: NodeId): Hello {
+  const { id, clusterId, boot, incarnation } = self;
+  const { term, lastIndex } = self.holding();
+  const text = self.address();
   const isSendable = text !== null && text.length <= ADDRESS_CHARS_MAX && ADDRESS.test(text);
-  return { clusterId, from: id, to, boot, incarnation, address: isSendable ? text : null };
+  const address = isSendable ? text : null;
+  return { clusterId, from: id, to, boot, incarnation, term, lastIndex, address };
 }
 
 function encodeWelcome(hello: Hello): Uint8Array {
@@ -200,12 +209,14 @@ function encodeText(version: number, bytes: number, write: (out: ByteWriter) => 
 
 function helloBytes(hello: Hello): number {
   const names = 3 + hello.clusterId.length + hello.from.length + hello.to.length;
-  return 2 * 6 + names + 1 + (hello.address?.length ?? 0);
+  return 4 * 6 + names + 1 + (hello.address?.length ?? 0);
 }
 
 function writeHello(out: ByteWriter, hello: Hello): void {
   out.uint48(hello.boot);
   out.uint48(hello.incarnation);
+  out.uint48(hello.term);
+  out.uint48(hello.lastIndex);
   out.name(hello.clusterId);
   out.name(hello.from);
   out.name(hello.to);
@@ -215,12 +226,15 @@ function writeHello(out: ByteWriter, hello: Hello): void {
 function decodeHello(input: ByteReader): Hello {
   const boot = input.uint48();
   const incarnation = input.uint48();
+  const term = input.uint48();
+  const lastIndex = input.uint48();
   const clusterId = input.name();
   const from = input.name() as NodeId;
   const to = input.name() as NodeId;
-  const address = readAddress(input);
+  const text = readAddress(input);
   input.end();
-  return { clusterId, from, to, boot, incarnation, address: address === "" ? null : address };
+  const address = text === "" ? null : text;
+  return { clusterId, from, to, boot, incarnation, term, lastIndex, address };
 }
 
 function readAddress(input: ByteReader): string {

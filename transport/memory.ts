@@ -8,7 +8,7 @@
  */
 import type { GroupId, NodeId } from "../raft/types.ts";
 import type { PeerMessage } from "../raft/message.ts";
-import { Acquaintances, type Life } from "./acquaintances.ts";
+import { Acquaintances, HOLDS_ALL, type Life } from "./acquaintances.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { Counters, safeEvents } from "./counters.ts";
 import type { EventCallback, RefusalReason } from "./events.ts";
@@ -19,7 +19,7 @@ import type {
   MemoryNetworkOptions,
   MemoryTransportOptions,
 } from "./memory_types.ts";
-import type { Peer, PeerHandler, PeerStats, Transport } from "./types.ts";
+import type { Holding, Peer, PeerHandler, PeerStats, Transport } from "./types.ts";
 
 export type { Link, MemoryEnv } from "./memory_links.ts";
 export type { MemoryNetwork, MemoryTransportOptions } from "./memory_types.ts";
@@ -92,6 +92,9 @@ class Network implements MemoryNetwork {
         const node = this.#nodes.get(peer);
         if (node === undefined || !node.listening || !from.listening) continue;
         if (this.#link(from.self, peer).cut || this.#link(peer, from.self).cut) continue;
+        // Both dial, so that either learns it before it has anything to say. Other refusals it may learn later.
+        if (node.judge(from) === "older-data") from.answeredBy(node, "older-data");
+        if (from.judge(node) === "older-data") node.answeredBy(from, "older-data");
         if (node.judge(from) !== null || from.refusal(node) !== null) continue;
         node.meet(from);
         from.met(node);
@@ -187,8 +190,9 @@ class Network implements MemoryNetwork {
 
 class MemoryTransport implements Transport {
   readonly self: NodeId;
-  readonly life: Life;
   readonly #network: Network;
+  readonly #start: { readonly incarnation: number; readonly boot: number };
+  readonly #holding: () => Holding;
   readonly #limits: TransportLimits;
   readonly #emit: EventCallback;
   readonly #counters: Counters;
@@ -212,7 +216,12 @@ class MemoryTransport implements Transport {
     this.#acceptUnknown = options.acceptUnknown ?? (() => false);
     this.#ownAddress = options.ownAddress ?? (() => null);
     this.#acquaintances = new Acquaintances(options);
-    this.life = { incarnation: options.incarnation ?? 1, boot: options.boot ?? 1 };
+    this.#start = { incarnation: options.incarnation ?? 1, boot: options.boot ?? 1 };
+    this.#holding = options.holding ?? (() => HOLDS_ALL);
+  }
+
+  get life(): Life {
+    return { ...this.#start, ...this.#holding() };
   }
 
   get peers(): Iterable<NodeId> {
@@ -267,6 +276,14 @@ class MemoryTransport implements Transport {
     counters.sentBytes += bytes.length;
     this.#network.carry(this, to, bytes);
     return true;
+  }
+
+  acknowledged(peer: NodeId, holding: Holding): void {
+    this.#acquaintances.acknowledged(peer, holding);
+  }
+
+  keepAcknowledged(): void {
+    if (!this.#closed) this.#acquaintances.keepAcknowledged();
   }
 
   stats(): ReadonlyMap<NodeId, PeerStats> {

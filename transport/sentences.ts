@@ -56,6 +56,15 @@ function refused(event: Extract<TransportEvent, { type: "refused" }>): Sentence 
           "let it join on an empty directory (docs/operations.md)",
       };
     }
+    case "older-data": {
+      const whose = event.byPeer ? "this node's" : `${who}'s`;
+      return {
+        level: "error",
+        text:
+          `${whole}: ${whose} directory is an older copy and lacks what was acknowledged; remove ` +
+          "it from the cluster and let it join on an empty directory (docs/operations.md)",
+      };
+    }
     case "wrong-transport":
       return {
         level: "error",

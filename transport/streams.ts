@@ -13,7 +13,7 @@
  */
 import type { GroupId, NodeId } from "../raft/types.ts";
 import type { PeerMessage } from "../raft/message.ts";
-import { Acquaintances } from "./acquaintances.ts";
+import { Acquaintances, HOLDS_ALL } from "./acquaintances.ts";
 import { Pause, type TcpEnv } from "./backoff.ts";
 import { assertNumber, isName } from "./bytes.ts";
 import { Counters, safeEvents } from "./counters.ts";
@@ -24,6 +24,7 @@ import { TCP_LIMITS, type TcpLimits } from "./limits.ts";
 import { Outgoing, type TcpContext } from "./outgoing.ts";
 import type { Socket, SocketListener, StreamNet } from "./socket.ts";
 import type {
+  Holding,
   IdentityOptions,
   Peer,
   PeerAddress,
@@ -100,7 +101,14 @@ class PeerStreams implements StreamTransport, IncomingOwner {
     this.#acceptPause = new Pause(env);
     this.#acceptUnknown = options.acceptUnknown ?? (() => false);
     this.#context = {
-      self: { id: self, clusterId, boot, incarnation, address: ownAddress ?? (() => null) },
+      self: {
+        id: self,
+        clusterId,
+        boot,
+        incarnation,
+        address: ownAddress ?? (() => null),
+        holding: options.holding ?? (() => HOLDS_ALL),
+      },
       limits: { ...TCP_LIMITS, ...options.limits },
       env,
       net,
@@ -176,6 +184,14 @@ class PeerStreams implements StreamTransport, IncomingOwner {
     const outgoing = this.#outgoing.get(to);
     if (outgoing !== undefined) return outgoing.send(group, message);
     return this.#context.counters.drop(to, this.#peers.has(to) ? "not-connected" : "unknown-peer");
+  }
+
+  acknowledged(peer: NodeId, holding: Holding): void {
+    this.#context.acquaintances.acknowledged(peer, holding);
+  }
+
+  keepAcknowledged(): void {
+    if (!this.#closed) this.#context.acquaintances.keepAcknowledged();
   }
 
   stats(): ReadonlyMap<NodeId, PeerStats> {

@@ -23,11 +23,22 @@ export interface Peer extends PeerAddress {
   readonly since?: number;
 }
 
+/** How far somebody's data go. */
+export interface Holding {
+  /** The highest term. */
+  readonly term: number;
+  /** Of the last entry of the log. */
+  readonly lastIndex: number;
+}
+
 /** What is remembered of a member (see acquaintances.ts). */
 export interface KnownPeer {
   readonly incarnation: number;
   readonly boot: number;
   readonly since: number;
+  /** What it has acknowledged to this node, so that its data can never again hold less; 0 for nothing. */
+  readonly heldTerm: number;
+  readonly heldIndex: number;
 }
 
 /** Receives what arrives. Called synchronously, one message at a time, in no promised order. */
@@ -54,6 +65,8 @@ export interface IdentityOptions {
   readonly remember?: (known: ReadonlyMap<NodeId, KnownPeer>) => Promise<void>;
   /** Where others reach this node, as `host:port`; null if it does not know. Asked at each greeting. */
   readonly ownAddress?: () => string | null;
+  /** How far this node's data go. Asked at each greeting; who does not say is believed to hold everything. */
+  readonly holding?: () => Holding;
 }
 
 /** Counters since the start, and gauges, by peer. */
@@ -84,6 +97,10 @@ export interface Transport {
    * false if it was dropped at once.
    */
   send(to: NodeId, group: GroupId, message: PeerMessage): boolean;
+  /** A member has acknowledged so much to this node, durably. One that shows less later is refused. */
+  acknowledged(peer: NodeId, holding: Holding): void;
+  /** Makes durable what was acknowledged since it was asked last, if anything: not for each, but now and then. */
+  keepAcknowledged(): void;
   stats(): ReadonlyMap<NodeId, PeerStats>;
   /** Stops listening, closes every connection. Idempotent. */
   close(): Promise<void>;

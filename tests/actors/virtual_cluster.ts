@@ -105,6 +105,12 @@ export class VirtualCluster {
     this.disks.set(id, new MemoryDisk(++this.#disks));
   }
 
+  /** Puts an older copy of what a node has, or had, in its place. */
+  restore(id: string, copy: MemoryDisk): void {
+    if (this.#nodes.has(id)) throw new Error(`${id} still runs`);
+    this.disks.set(id, copy);
+  }
+
   start(id: string): void {
     if (this.#nodes.has(id)) throw new Error(`${id} runs already`);
     const disk = this.disks.get(id)!;
@@ -122,7 +128,7 @@ export class VirtualCluster {
       openTransport: (life) => {
         const transport = this.network.transport(
           nodeId(id),
-          isDataHidden ? { ...life, incarnation: 1 } : life,
+          isDataHidden ? { ...life, incarnation: 1, holding: undefined } : life,
         );
         this.#transports.set(id, transport);
         return transport;

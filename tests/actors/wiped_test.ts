@@ -5,13 +5,20 @@
  * @module
  */
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { ELECTION_TICKS, LEADERLESS_MS, TICK_MS } from "../../actors/limits_replica.ts";
+import {
+  ACKNOWLEDGED_KEEP_TICKS,
+  ELECTION_TICKS,
+  LEADERLESS_MS,
+  TICK_MS,
+} from "../../actors/limits_replica.ts";
 import { LAST_RESORT_TIMEOUTS } from "../../raft/limits.ts";
 import { nodeId } from "../../raft/types.ts";
 import { addressOf } from "./addresses.ts";
 import { VirtualCluster } from "./virtual_cluster.ts";
 
 const OTHER_DATA = "knows this node with other data";
+/** After so long, what was acknowledged before is remembered durably. */
+const KEPT_MS = 2 * ACKNOWLEDGED_KEEP_TICKS * TICK_MS;
 /** Many election timeouts. */
 const LONG_MS = 20_000;
 /** Who must not lead campaigns all the same if nobody was heard for longer than this. */
@@ -90,6 +97,83 @@ Deno.test("a wiped node that was never restarted before is refused by who met it
       assertEquals(cluster.service(wiped).status().term, 0);
     });
   }
+});
+
+/**
+ * Writes are acknowledged by the leader and one other; later all lose power, and that one's directory comes
+ * back as it was before those writes, started often enough to have the highest boot number that anybody knows
+ * of it. Gives the three, leader first, the one of the older copy last.
+ */
+async function restoreOlder(cluster: VirtualCluster): Promise<[string, string, string]> {
+  const leader = await cluster.leader();
+  const [old, behind] = cluster.ids.filter((id) => id !== leader);
+  assertEquals(await cluster.put(leader, "before", "seen by all"), "applied");
+  await cluster.agreedHash();
+  const copy = cluster.disks.get(old)!.copy();
+  cluster.isolate(behind);
+  assertEquals(await cluster.put(leader, "key", "acknowledged"), "applied");
+  assertEquals(await cluster.put(leader, "other", "acknowledged"), "applied");
+  await cluster.env.advance(KEPT_MS);
+  for (const id of [...cluster.running]) await cluster.crash(id);
+  cluster.restore(old, copy);
+  cluster.network.heal();
+  return [leader, behind, old];
+}
+
+Deno.test("a node on an older copy whose peers cannot tell makes a quorum that lost acknowledged writes (why the rule exists)", async () => {
+  await VirtualCluster.run(3, 1, async (cluster) => {
+    const [, behind, old] = await restoreOlder(cluster);
+    cluster.start(behind);
+    cluster.start(old);
+    const next = await cluster.leader([behind, old]);
+    assertEquals(await cluster.get(next, "key"), null);
+  }, { isDataHidden: true });
+});
+
+Deno.test("a node on an older copy of its directory is refused by who had its acknowledgements, and stands for nothing", async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    await VirtualCluster.run(3, seed, async (cluster) => {
+      const [leader, behind, old] = await restoreOlder(cluster);
+      const from = cluster.events.length;
+      // Whom the copy has not met since may hear it, but its vote is not to be had.
+      cut(cluster, leader, behind);
+      for (const id of cluster.ids) cluster.start(id);
+      const isRefused = () => cluster.service(old).notReady()?.includes("an older copy") ?? false;
+      await cluster.eventually("it is refused", isRefused);
+      assertStringIncludes(cluster.service(old).notReady()!, "docs/operations.md");
+      await cluster.env.advance(LONG_MS);
+      const led = cluster.events.slice(from).filter((it) => / role leader /.test(it));
+      assertEquals(led, []);
+      cut(cluster, leader, behind, false);
+      const next = await cluster.leader([leader, behind]);
+      assertEquals(await cluster.get(next, "key"), "acknowledged");
+      assertEquals(await cluster.get(next, "other"), "acknowledged");
+      assert(isRefused());
+      // And as with a lost directory, it is removed and joins anew.
+      await cluster.crash(old);
+      await cluster.settle(cluster.service(next).removeMember(old));
+      cluster.join(old);
+      await add(cluster, next, old);
+      await cluster.ready();
+      await cluster.agreedHash();
+    });
+  }
+});
+
+Deno.test("a node on a copy that lacks nothing of what it acknowledged is taken back", async () => {
+  await VirtualCluster.run(3, 2, async (cluster) => {
+    const leader = await cluster.leader();
+    const [copied] = cluster.ids.filter((id) => id !== leader);
+    assertEquals(await cluster.put(leader, "key", "value"), "applied");
+    await cluster.agreedHash();
+    await cluster.env.advance(KEPT_MS);
+    const copy = cluster.disks.get(copied)!.copy();
+    await cluster.crash(copied);
+    cluster.restore(copied, copy);
+    cluster.start(copied);
+    await cluster.ready();
+    await cluster.agreedHash();
+  });
 });
 
 Deno.test("a wiped node is refused after all its peers were restarted, too, and joins anew once it was removed", async () => {

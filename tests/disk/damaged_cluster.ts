@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Damage } from "./damages.ts";
 import { LINEARIZABLE } from "../../actors/service.ts";
-import type { DiskImage } from "../../storage/memory_disk.ts";
+import type { DiskImage } from "../../storage/memory_disk_parts.ts";
 import { type ClusterOptions, key, put, VirtualCluster } from "../actors/virtual_cluster.ts";
 
 /** Snapshots often enough for each disk to have one, with a log before and behind it. */

@@ -8,7 +8,7 @@
  * @module
  */
 import { assert } from "@std/assert";
-import type { DiskImage } from "../../storage/memory_disk.ts";
+import type { DiskImage } from "../../storage/memory_disk_parts.ts";
 import { addressOf } from "../actors/addresses.ts";
 import type { VirtualCluster } from "../actors/virtual_cluster.ts";
 

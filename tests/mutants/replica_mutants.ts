@@ -9,6 +9,9 @@ const MARK = "tests/storage/mark_test.ts";
 const CODEC = "tests/storage/codec_test.ts";
 const CATALOGUE_DURABILITY = "tests/catalogue/durability_test.ts";
 
+const OLDER_COPY =
+  "a node on an older copy of its directory is refused by who had its acknowledgements, and stands for nothing";
+
 export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
     name: "gate-opens-before-the-commit",
@@ -284,6 +287,31 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
       "tests/actors/wiped_test.ts",
       "a wiped node that was never restarted before is refused by who met it, and makes no quorum",
     ),
+  },
+  {
+    name: "older-copy-taken-for-whole",
+    breaks:
+      "whose data hold less than it acknowledged runs on an older copy, and is refused (bugs 6, 7)",
+    file: "transport/acquaintances.ts",
+    find: 'if (term < known.heldTerm || lastIndex < known.heldIndex) return "older-data";',
+    replace: "",
+    caughtBy: testsOf("tests/actors/wiped_test.ts", OLDER_COPY),
+  },
+  {
+    name: "older-copy-hears-who-cannot-tell",
+    breaks: "a node on an older copy votes for nobody, whoever asks (bugs 6, 7)",
+    file: "actors/membership.ts",
+    find: 'return this.#refuserOf("older-data") !== null;',
+    replace: "return false;",
+    caughtBy: testsOf("tests/actors/wiped_test.ts", OLDER_COPY),
+  },
+  {
+    name: "acknowledged-not-kept",
+    breaks: "what followers acknowledged is remembered over a restart of all (bugs 6, 7)",
+    file: "transport/acquaintances.ts",
+    find: "if (this.#acknowledged) this.#changes++;",
+    replace: "",
+    caughtBy: testsOf("tests/actors/wiped_test.ts", OLDER_COPY),
   },
   {
     name: "peers-forgotten-at-a-restart",

@@ -293,6 +293,8 @@ export class World {
         if (isTaken) this.#sent(machine, to, message);
         return isTaken;
       },
+      acknowledged: (peer, holding) => inner.acknowledged(peer, holding),
+      keepAcknowledged: () => inner.keepAcknowledged(),
       stats: () => inner.stats(),
       close: () => inner.close(),
     };

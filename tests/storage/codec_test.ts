@@ -27,6 +27,7 @@ import { ATOMIC_LIMITS } from "../../storage/limits.ts";
 import { decodeSlot, encodeSlot, readSlots, SlotBuffer } from "../../storage/mark.ts";
 import { decodePeers, encodePeers } from "../../storage/peers_record.ts";
 import {
+  CRC_BYTES,
   decodeBoot,
   decodeIdentity,
   decodeState,
@@ -167,9 +168,26 @@ const OWNED = { ...IDENTITY, incarnation: 2 ** 48 - 1 };
 const MARK = { identity: OWNED, boot: 3, damaged: true, state: STATE };
 
 const PEERS = new Map([
-  [nodeId("n2"), { incarnation: 2 ** 48 - 1, boot: 7, since: 0 }],
-  [nodeId("x".repeat(64)), { incarnation: 1, boot: 2 ** 40, since: 2 ** 47 }],
+  [nodeId("n2"), { incarnation: 2 ** 48 - 1, boot: 7, since: 0, heldTerm: 0, heldIndex: 0 }],
+  [nodeId("x".repeat(64)), {
+    incarnation: 1,
+    boot: 2 ** 40,
+    since: 2 ** 47,
+    heldTerm: 9,
+    heldIndex: 2 ** 47,
+  }],
 ]);
+
+Deno.test("decodePeers() reads a record from before what peers acknowledged was in it", () => {
+  const bytes = new Uint8Array(1 + 2 + 3 * 6 + 1 + 2 + CRC_BYTES);
+  bytes.set([1, 0, 1]);
+  for (const [i, number] of [7, 3, 5].entries()) bytes[3 + 6 * i + 5] = number;
+  bytes.set([2, 0x6e, 0x32], 21);
+  assertEquals(
+    decodePeers(sealed(bytes)),
+    new Map([[nodeId("n2"), { incarnation: 7, boot: 3, since: 5, heldTerm: 0, heldIndex: 0 }]]),
+  );
+});
 
 Deno.test("records read back, and refuse every flipped bit and cut", () => {
   const cases: [Uint8Array, (bytes: Uint8Array) => unknown, unknown][] = [

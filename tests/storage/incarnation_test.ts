@@ -37,7 +37,9 @@ async function fill(directory: string): Promise<number> {
   const store = storeAt(directory);
   const { incarnation } = await store.open();
   await store.commit(batch({ entries: entries(1, 3) }));
-  await store.rememberPeers(new Map([[N2, { incarnation: 7, boot: 1, since: 0 }]]));
+  await store.rememberPeers(
+    new Map([[N2, { incarnation: 7, boot: 1, since: 0, heldTerm: 0, heldIndex: 0 }]]),
+  );
   await store.close();
   return incarnation;
 }

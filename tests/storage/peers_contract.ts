@@ -11,7 +11,13 @@ import { batch, entries, type PlaceKind, reread, withPlace } from "./places.ts";
 
 function peers(count: number, boot = 1): Map<NodeId, KnownPeer> {
   const id = (i: number) => nodeId(`${i}`.padStart(64, "n"));
-  const known = (i: number) => ({ incarnation: 2 ** 48 - 1 - i, boot, since: i });
+  const known = (i: number) => ({
+    incarnation: 2 ** 48 - 1 - i,
+    boot,
+    since: i,
+    heldTerm: i,
+    heldIndex: 2 * i,
+  });
   return new Map(Array.from({ length: count }, (_, i) => [id(i), known(i)]));
 }
 

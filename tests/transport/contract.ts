@@ -21,6 +21,7 @@ import {
   adoptsAsMember,
   forgetsOnlyLeavers,
   neverForgetsByGoingBack,
+  refusesOlderData,
   refusesOtherData,
   remembersOverRestarts,
   trustsReadded,
@@ -52,6 +53,10 @@ export function transportContract(name: string, makePlace: () => Place): void {
   check("stops sending to and hearing a peer that was removed", removesPeers);
   check("connects to a peer that was removed and comes again on new data", readds);
   check("refuses a peer that comes on other data, and tells both", refusesOtherData);
+  check(
+    "refuses a peer whose data hold less than it acknowledged, over restarts",
+    refusesOlderData,
+  );
   check("remembers its peers' data and boots over its own restart", remembersOverRestarts);
   check("takes a peer that was added anew on the data that it then has", trustsReadded);
   check("remembers an unknown node from when it is a member", adoptsAsMember);

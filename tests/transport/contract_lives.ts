@@ -87,6 +87,36 @@ export const refusesOtherData: Body = async (place) => {
   assertEquals(memory.known, before);
 };
 
+export const refusesOlderData: Body = async (place) => {
+  const memory = new Memory();
+  let a = await open(place, N1, memory.options);
+  let b = await open(place, N2, { holding: () => ({ term: 3, lastIndex: 10 }) });
+  acquaint(place, a.transport, b.transport);
+  await talk(a, b);
+  a.transport.acknowledged(N2, { term: 3, lastIndex: 10 });
+  a.transport.acknowledged(N2, { term: 2, lastIndex: 9 });
+  a.transport.keepAcknowledged();
+  await until("it is remembered", () => memory.known.get(N2)?.heldIndex === 10);
+  const { writes } = memory;
+  a.transport.keepAcknowledged();
+  await a.transport.close();
+  for (const holding of [{ term: 2, lastIndex: 10 }, { term: 3, lastIndex: 9 }]) {
+    await b.transport.close();
+    const logs = [new EventLog(), new EventLog()] as const;
+    a = await open(place, N1, { ...memory.options, onEvent: logs[0].record });
+    b = await open(place, N2, { holding: () => holding, onEvent: logs[1].record });
+    acquaint(place, a.transport, b.transport);
+    await refused(a, b, logs, "older-data");
+    await a.transport.close();
+  }
+  assertEquals([memory.writes, memory.known.get(N2)?.heldTerm], [writes, 3]);
+  await b.transport.close();
+  a = await open(place, N1, memory.options);
+  b = await open(place, N2, { holding: () => ({ term: 3, lastIndex: 10 }) });
+  acquaint(place, a.transport, b.transport);
+  await talk(a, b);
+};
+
 export const remembersOverRestarts: Body = async (place) => {
   const memory = new Memory();
   let a = await open(place, N1, memory.options);

@@ -33,7 +33,13 @@ Deno.test("tcp handshake welcomes a member once what it shows is durable, and no
     await welcomed.send(hello({ boot: 3 }), frame(2));
     await until("it is being written again", () => written.length === 2);
     assertEquals([welcomed.received, log.of("connected")], [[], []]);
-    assertEquals([...written[1].known], [[N2, { incarnation: INCARNATION, boot: 3, since: 0 }]]);
+    assertEquals([...written[1].known], [[N2, {
+      incarnation: INCARNATION,
+      boot: 3,
+      since: 0,
+      heldTerm: 0,
+      heldIndex: 0,
+    }]]);
     written[1].end.resolve();
     await until("it is heard", () => inbox.ids.length === 1);
 
@@ -64,7 +70,13 @@ Deno.test("tcp dialler sends nothing to a member before what it shows is durable
 });
 
 Deno.test("tcp handshake refuses other data and earlier boots than were remembered at the start", async () => {
-  const known = new Map([[N2, { incarnation: INCARNATION, boot: 5, since: 2 }]]);
+  const known = new Map([[N2, {
+    incarnation: INCARNATION,
+    boot: 5,
+    since: 2,
+    heldTerm: 0,
+    heldIndex: 0,
+  }]]);
   const refusals: [Partial<Hello>, number][] = [
     [{ incarnation: INCARNATION + 1, boot: 9 }, 6],
     [{ boot: 4 }, 5],
@@ -84,7 +96,13 @@ Deno.test("tcp handshake refuses other data and earlier boots than were remember
 
 Deno.test("tcp dials a peer that was added anew at once, whatever wait is left from refusing it", async () => {
   const server = new RawServer((peer) => void peer.send(welcomeText(N2, N1)));
-  const known = new Map([[N2, { incarnation: INCARNATION + 1, boot: 1, since: 2 }]]);
+  const known = new Map([[N2, {
+    incarnation: INCARNATION + 1,
+    boot: 1,
+    since: 2,
+    heldTerm: 0,
+    heldIndex: 0,
+  }]]);
   try {
     await withNode(async ({ transport, log }) => {
       await until("it is refused", () => log.of("refused").length === 1);

@@ -35,7 +35,7 @@ const REFUSED: [what: string, text: Uint8Array, reason: string, answer: Uint8Arr
   ["an unknown sender", hello({ from: N3 }), "unknown-sender", refusalText(4)],
   ["this node's own name", hello({ from: N1 }), "unknown-sender", refusalText(4)],
   ["a text beyond its maximum", changed(hello(), 6, 0xff), "malformed", null],
-  ["a text with bytes left over", changed(hello(), PREAMBLE_BYTES + 12, 4), "malformed", null],
+  ["a text with bytes left over", changed(hello(), PREAMBLE_BYTES + 24, 4), "malformed", null],
   ["a name that is none", hello({ from: nodeId("n 2") }), "malformed", null],
 ];
 

@@ -117,7 +117,13 @@ const REFUSED: [what: string, text: Uint8Array, status: number, reason: string][
 
 for (const [what, text, status, reason] of REFUSED) {
   Deno.test(`http refuses ${what}, says so, and takes nothing of the session`, async () => {
-    const known = new Map([[N2, { incarnation: INCARNATION, boot: 5, since: 0 }]]);
+    const known = new Map([[N2, {
+      incarnation: INCARNATION,
+      boot: 5,
+      since: 0,
+      heldTerm: 0,
+      heldIndex: 0,
+    }]]);
     await withNode(async ({ transport, log, inbox }) => {
       const session = new RawSession(transport);
       const answer = await session.post(0, new Uint8Array([...text, ...frame(1)]));

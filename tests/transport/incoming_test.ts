@@ -5,7 +5,7 @@
  */
 import { assertEquals } from "@std/assert";
 import type { NodeId } from "../../raft/types.ts";
-import { Acquaintances } from "../../transport/acquaintances.ts";
+import { Acquaintances, HOLDS_ALL } from "../../transport/acquaintances.ts";
 import { Counters } from "../../transport/counters.ts";
 import { Incoming } from "../../transport/incoming.ts";
 import { TCP_LIMITS } from "../../transport/limits.ts";
@@ -55,7 +55,14 @@ Deno.test("Incoming has one answer under way, however many probes come", async (
   const log = new EventLog();
   const { promise: delivered, resolve } = Promise.withResolvers<NodeId>();
   const context = {
-    self: { id: N1, clusterId: CLUSTER, boot: 1, incarnation: 1, address: () => null },
+    self: {
+      id: N1,
+      clusterId: CLUSTER,
+      boot: 1,
+      incarnation: 1,
+      address: () => null,
+      holding: () => HOLDS_ALL,
+    },
     limits: TCP_LIMITS,
     env: new ManualEnv(),
     net: TCP_NET,

@@ -4,6 +4,7 @@
  * @module
  */
 import { type NodeId } from "../../raft/types.ts";
+import { HOLDS_ALL } from "../../transport/acquaintances.ts";
 import { encodeHello, type Hello, PROTOCOL_VERSION } from "../../transport/handshake.ts";
 import { encodeMessage } from "../../transport/codec.ts";
 import { FRAME_HEADER_BYTES, setFrameLength } from "../../transport/frame.ts";
@@ -14,7 +15,7 @@ export const CLUSTER = "test-cluster";
 /** What all hellos of the tests say, unless told otherwise. */
 export const INCARNATION = 2 ** 47 + 5;
 export const ADDRESS = "127.0.0.1:9002";
-const LIFE = { boot: 1, incarnation: INCARNATION, address: ADDRESS };
+const LIFE = { boot: 1, incarnation: INCARNATION, ...HOLDS_ALL, address: ADDRESS };
 /** What comes before a hello's body: magic, version, length. */
 export const PREAMBLE_BYTES = 8;
 

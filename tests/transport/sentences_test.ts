@@ -54,7 +54,13 @@ Deno.test("sentenceOf() says what happened, to whom and why, and is silent about
 });
 
 Deno.test("sentenceOf() says what to do where an operator must act", () => {
-  const acts: [reason: "other-data" | "wrong-transport", byPeer: boolean, what: string][] = [
+  const acts: [
+    reason: "older-data" | "other-data" | "wrong-transport",
+    byPeer: boolean,
+    what: string,
+  ][] = [
+    ["older-data", true, "this node's directory is an older copy"],
+    ["older-data", false, "n2's directory is an older copy"],
     ["other-data", true, "this node's directory was lost or replaced"],
     ["other-data", false, "n2's directory was lost or replaced"],
     ["wrong-transport", true, "all nodes of a cluster need the same"],

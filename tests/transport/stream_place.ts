@@ -29,6 +29,7 @@ export function streamPlace(make: (options: StreamTransportOptions) => StreamTra
         known: options?.known,
         remember: options?.remember,
         ownAddress: options?.ownAddress,
+        holding: options?.holding,
         // It may listen there again after it was closed.
         listen: last(id)?.address ?? { hostname: "127.0.0.1", port: freePorts(1)[0] },
         env: realEnv(),

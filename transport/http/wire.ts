@@ -57,6 +57,7 @@ const REFUSAL_STATUS: Readonly<Partial<Record<RefusalReason, number>>> = {
   "unknown-sender": 403,
   "old-boot": 409,
   "other-data": 409,
+  "older-data": 409,
   "wrong-cluster": 421,
   "wrong-recipient": 421,
   "wrong-version": 426,
