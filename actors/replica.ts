@@ -19,7 +19,7 @@ import { capture } from "./capture.ts";
 import { mayStand } from "./disk_full.ts";
 import { beginRead, onReadRequest, watchClock } from "./lease.ts";
 import { PROPOSE_BYTES_MAX } from "./limits_replica.ts";
-import { NotServing, StorageExhausted } from "./outcomes.ts";
+import { NotCaughtUp, NotServing, StorageExhausted } from "./outcomes.ts";
 import { applyCommitted, applyRecovered } from "./replica_apply.ts";
 import { commitTurn, noteWritten } from "./replica_commit.ts";
 import { perform } from "./replica_effects.ts";
@@ -115,6 +115,9 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
     case "read":
       takeRead(state, message, timeMs);
       break;
+    case "watch":
+      takeWatch(state, message);
+      break;
     case "continue":
       state.continuing = false;
       break;
@@ -153,6 +156,20 @@ function takeWrite(state: State, message: Extract<ReplicaMessage, { type: "write
   message.taken = true;
   if (state.disk.admits(command)) state.proposals.admit(command, reply, deadlineMs);
   else state.ctx.failEarly(reply, new StorageExhausted("Cannot write: the disk is full"));
+}
+
+function takeWatch(
+  { ctx, watching }: State,
+  { request, reply }: Extract<ReplicaMessage, { type: "watch" }>,
+): void {
+  // One that nobody waits for would never be closed.
+  if (reply.settled) return;
+  try {
+    ctx.replyEarly(reply, watching.open(request));
+  } catch (error) {
+    if (!(error instanceof NotCaughtUp)) throw error;
+    ctx.failEarly(reply, error);
+  }
 }
 
 function onPeer(
@@ -274,6 +291,7 @@ async function stop(state: State, why: StopReason): Promise<void> {
   const ended = new NotServing(`Cannot read: the replica ended (${why})`);
   state.reads.abandon(ended);
   state.sessionReads.abandon(ended);
+  state.watching.end();
   await close(state);
 }
 
