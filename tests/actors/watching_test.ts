@@ -79,7 +79,10 @@ Deno.test("Watching tells each write to a watched key once, in order, from the o
 
 Deno.test("Watching tells all that a write did to watched keys in one event, and what expired in another", async () => {
   const bench = new Bench();
-  const listener = bench.listen({ selection: { keys: [key("a"), key("b")], prefixes: [] }, since: null });
+  const listener = bench.listen({
+    selection: { keys: [key("a"), key("b")], prefixes: [] },
+    since: null,
+  });
   bench.apply(
     (index) => expired(index, "a"),
     (index) => expired(index, "x"),
@@ -266,7 +269,9 @@ function silent(): Watch & { closed: number } {
 Deno.test("WatchPlaces has so many places, and frees each once", async () => {
   const places = new WatchPlaces();
   const taken: Watch[] = [];
-  for (let i = 0; i < WATCHES_MAX; i++) taken.push(await places.take(() => Promise.resolve(silent())));
+  for (let i = 0; i < WATCHES_MAX; i++) {
+    taken.push(await places.take(() => Promise.resolve(silent())));
+  }
   await assertRejects(() => places.take(() => Promise.resolve(silent())), Overloaded);
   taken[0].close();
   taken[0].close();
