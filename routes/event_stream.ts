@@ -22,8 +22,11 @@ import { showValue } from "./value_json.ts";
 
 const utf8Encoder = new TextEncoder();
 
-/** Streams a watch until it ends, its reader goes, or its reader takes nothing any more; then closes it. */
-export function eventStream(watch: Watch): ReadableStream<Uint8Array> {
+/** Streams a watch until it ends, its reader goes, or its reader takes nothing for so long; then closes it. */
+export function eventStream(
+  watch: Watch,
+  stallMs: number = WATCH_STALL_MS,
+): ReadableStream<Uint8Array> {
   let stall: ReturnType<typeof setTimeout> | undefined;
   let isOver = false;
   const end = () => {
@@ -51,7 +54,7 @@ export function eventStream(watch: Watch): ReadableStream<Uint8Array> {
       stall = setTimeout(() => {
         end();
         controller.error(new Error("Cannot go on with the watch: nothing was read for too long"));
-      }, WATCH_STALL_MS);
+      }, stallMs);
     },
     cancel: end,
   }, { highWaterMark: 0 });

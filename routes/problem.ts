@@ -138,7 +138,7 @@ export function problemOf(error: unknown): HttpProblem | null {
   if (error instanceof NotCaughtUp) {
     return new HttpProblem(
       "not-caught-up",
-      "This replica had not applied what min names when the deadline passed.",
+      "This replica had not applied what min or since names when the deadline passed.",
     );
   }
   if (error instanceof StorageExhausted) {
