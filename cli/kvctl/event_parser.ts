@@ -33,7 +33,7 @@ export class EventParser {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop()!;
     for (const line of lines) {
-      this.#chars += line.length;
+      this.#chars += line.length + 1;
       const event = this.#line(line.endsWith("\r") ? line.slice(0, -1) : line);
       if (event !== null) events.push(event);
     }
