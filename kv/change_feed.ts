@@ -149,11 +149,11 @@ export class ChangeFeed {
   /** All of one versionstamp at once: half of an atomic write is of no use to anybody. */
   #dropOldest(): void {
     const mask = this.#slots.length - 1;
-    const { versionstamp } = this.#slots[this.#first & mask]!;
-    this.#floor = versionstamp;
+    const oldest = this.#slots[this.#first & mask]!;
+    this.#floor = oldest.versionstamp;
     for (; this.#first < this.#next; this.#first++) {
       const change = this.#slots[this.#first & mask]!;
-      if (compareVersionstamps(change.versionstamp, versionstamp) !== 0) break;
+      if (compareVersionstamps(change.versionstamp, oldest.versionstamp) !== 0) break;
       this.#bytes -= bytesOf(change);
       this.#slots[this.#first & mask] = undefined;
     }

@@ -10,6 +10,7 @@ import type { Mutant } from "./mutant.ts";
 import { READ_MUTANTS } from "./read_mutants.ts";
 import { REPLICA_MUTANTS } from "./replica_mutants.ts";
 import { STORE_MUTANTS } from "./store_mutants.ts";
+import { WATCH_MUTANTS } from "./watch_mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
@@ -18,4 +19,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMBERSHIP_MUTANTS,
   ...STORE_MUTANTS,
   ...REPLICA_MUTANTS,
+  ...WATCH_MUTANTS,
 ];
