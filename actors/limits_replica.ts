@@ -75,6 +75,8 @@ export const BACKUP_CHUNK_BYTES = 60 * 1024;
 export const WATCHES_MAX = 1024;
 /** After so long without a change a watch says that there was none, and how far it has come. */
 export const WATCH_HEARTBEAT_MS = 5000;
+/** A replica that may be staler than this has no watches: others know what is happening. */
+export const WATCH_STALE_MS = 10_000;
 /** Changes that a watch looks at before it lets everything else go on. */
 export const WATCH_SCAN_CHANGES_MAX = 1024;
 /** What bounds a replica's batches: tests make them small, since batches of one show what others hide. */

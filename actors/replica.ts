@@ -19,7 +19,7 @@ import { capture } from "./capture.ts";
 import { mayStand } from "./disk_full.ts";
 import { beginRead, onReadRequest, watchClock } from "./lease.ts";
 import { PROPOSE_BYTES_MAX } from "./limits_replica.ts";
-import { NotCaughtUp, NotServing, StorageExhausted } from "./outcomes.ts";
+import { NotServing, StorageExhausted } from "./outcomes.ts";
 import { applyCommitted, applyRecovered } from "./replica_apply.ts";
 import { commitTurn, noteWritten } from "./replica_commit.ts";
 import { perform } from "./replica_effects.ts";
@@ -28,6 +28,7 @@ import { noteFreshness, takeRead } from "./replica_reads.ts";
 import { breathe } from "./replica_recovery.ts";
 import { continueSoon, openState, paceOf, type State, statusOf } from "./replica_state.ts";
 import type { ReplicaMessage, ReplicaOptions, ReplicaView } from "./replica_types.ts";
+import { onWatchTick, takeWatch } from "./replica_watches.ts";
 import type { Behavior, StopReason } from "./types.ts";
 import { recovered } from "../raft/core.ts";
 import type { HashReport, Message } from "../raft/message.ts";
@@ -158,20 +159,6 @@ function takeWrite(state: State, message: Extract<ReplicaMessage, { type: "write
   else state.ctx.failEarly(reply, new StorageExhausted("Cannot write: the disk is full"));
 }
 
-function takeWatch(
-  { ctx, watching }: State,
-  { request, reply }: Extract<ReplicaMessage, { type: "watch" }>,
-): void {
-  // One that nobody waits for would never be closed.
-  if (reply.settled) return;
-  try {
-    ctx.replyEarly(reply, watching.open(request));
-  } catch (error) {
-    if (!(error instanceof NotCaughtUp)) throw error;
-    ctx.failEarly(reply, error);
-  }
-}
-
 function onPeer(
   state: State,
   from: NodeId,
@@ -223,6 +210,7 @@ function onTicks(state: State, ticks: number, timeMs: number): void {
     state.disk.tick(state);
   }
   noteFreshness(state);
+  onWatchTick(state);
   const leads = state.core.role === "leader";
   const hasLeader = state.core.leader !== null;
   state.proposals.tick(nowMs, leads, hasLeader);

@@ -9,7 +9,8 @@
  *
  * @module
  */
-import { NotCaughtUp } from "./outcomes.ts";
+import { WATCH_STALE_MS } from "./limits_replica.ts";
+import { NotCaughtUp, TooStale } from "./outcomes.ts";
 import type { WatchRequest } from "./service.ts";
 import type { Env } from "./types.ts";
 import { FeedWatch } from "./watch.ts";
@@ -21,11 +22,23 @@ export class Watching {
   readonly #env: Pick<Env, "setTimer" | "defer">;
   readonly #feed: ChangeFeed;
   readonly #watchers = new Watchers<FeedWatch>();
+  /**
+   * The state lacks nothing that was acknowledged before this, on the monotonic clock. At the start nobody
+   * knows: it counts as fresh until there has been time to hear of a leader.
+   */
+  #freshMs: number;
+  #nowMs: number;
 
   /** @param index of the last entry that the store has applied. */
-  constructor(index: number, env: Pick<Env, "setTimer" | "defer">) {
+  constructor(index: number, env: Pick<Env, "now" | "setTimer" | "defer">) {
     this.#env = env;
+    this.#nowMs = this.#freshMs = env.now();
     this.#feed = new ChangeFeed(index);
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#watchers.size;
   }
 
   /** Hot path: an entry was applied, and changed this. */
@@ -51,8 +64,22 @@ export class Watching {
     for (const watch of this.#watchers.all()) watch.overtaken(head);
   }
 
-  /** @throws {NotCaughtUp} if `since` lies behind what is applied here. */
+  /**
+   * Notes how old the state may be; null if that is not known now, as after a clock jump. Ends all watches
+   * once it may be too old: whether nothing happens or nothing is heard, they could not tell.
+   */
+  noteAge(nowMs: number, stalenessMs: number | null): void {
+    this.#nowMs = nowMs;
+    if (stalenessMs !== null) this.#freshMs = Math.max(this.#freshMs, nowMs - stalenessMs);
+    if (this.#isStale) this.end();
+  }
+
+  /**
+   * @throws {TooStale} if this state may be too old to be watched.
+   * @throws {NotCaughtUp} if `since` lies behind what is applied here.
+   */
   open({ selection, since }: WatchRequest): FeedWatch {
+    if (this.#isStale) throw new TooStale("Cannot watch: no leader was heard for too long");
     const { head } = this.#feed;
     if (since !== null && since.index > head.index) {
       throw new NotCaughtUp(
@@ -67,8 +94,12 @@ export class Watching {
     return watch;
   }
 
-  /** The replica ends: so do its watches. */
+  /** Ends all watches, as the replica does when it ends. */
   end(): void {
     for (const watch of [...this.#watchers.all()]) watch.close();
+  }
+
+  get #isStale(): boolean {
+    return this.#nowMs - this.#freshMs > WATCH_STALE_MS;
   }
 }

@@ -132,7 +132,7 @@ export function problemOf(error: unknown): HttpProblem | null {
   if (error instanceof TooStale) {
     return new HttpProblem(
       "too-stale",
-      "This replica cannot vouch that its state is as fresh as maxStalenessMs asks.",
+      "This replica cannot vouch that its state is as fresh as maxStalenessMs or a watch asks.",
     );
   }
   if (error instanceof NotCaughtUp) {

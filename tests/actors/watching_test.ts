@@ -2,9 +2,10 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   WATCH_HEARTBEAT_MS,
   WATCH_SCAN_CHANGES_MAX,
+  WATCH_STALE_MS,
   WATCHES_MAX,
 } from "../../actors/limits_replica.ts";
-import { Draining, NotCaughtUp, Overloaded } from "../../actors/outcomes.ts";
+import { Draining, NotCaughtUp, Overloaded, TooStale } from "../../actors/outcomes.ts";
 import type { Watch, WatchRequest } from "../../actors/service.ts";
 import { type VirtualEnv, virtualEnv } from "../../actors/virtual_env.ts";
 import { WatchPlaces } from "../../actors/watch_places.ts";
@@ -241,6 +242,30 @@ Deno.test("Watching lets others go on while a watch looks for its next change", 
   assertEquals(watch.position, { index: 2 * WATCH_SCAN_CHANGES_MAX, order: 1 });
   assertEquals((await watch.next()).type, "changes");
   watch.close();
+});
+
+Deno.test("Watching ends all watches, and takes none, once the state may be too old, and not before", async () => {
+  const bench = new Bench();
+  const listener = bench.listen(only("k"));
+  bench.watching.noteAge(WATCH_STALE_MS, 1);
+  // After a clock jump nobody can say anything for a while.
+  bench.watching.noteAge(2 * WATCH_STALE_MS - 1, null);
+  await bench.settle();
+  assertEquals([listener.told, bench.watching.size], [["watching"], 1]);
+  bench.watching.noteAge(2 * WATCH_STALE_MS, WATCH_STALE_MS + 1);
+  await bench.settle();
+  assertEquals([listener.told, bench.watching.size], [["watching", "ended"], 0]);
+  assertThrows(() => bench.watching.open(only("k")), TooStale);
+  bench.watching.noteAge(2 * WATCH_STALE_MS, WATCH_STALE_MS);
+  bench.watching.open(only("k")).close();
+});
+
+Deno.test("Watching takes none of a state of which nobody knew for as long how old it is", () => {
+  const { watching } = new Bench();
+  watching.noteAge(WATCH_STALE_MS, null);
+  watching.open(only("k")).close();
+  watching.noteAge(WATCH_STALE_MS + 1, null);
+  assertThrows(() => watching.open(only("k")), TooStale);
 });
 
 Deno.test("Watching ends every watch with its replica, those that wait, too", async () => {

@@ -1,6 +1,6 @@
 /** Bugs that real systems shipped (docs/reliability.md): what those are told who watch. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Draining, NotCaughtUp } from "../../actors/outcomes.ts";
+import { Draining, NotCaughtUp, TooStale } from "../../actors/outcomes.ts";
 import type { Versionstamp } from "../../kv/types.ts";
 import { compareVersionstamps } from "../../kv/versionstamp.ts";
 import { everything, Listener } from "../actors/listener.ts";
@@ -218,6 +218,27 @@ Deno.test("catalogue 36: what a leader has written and never committed is told t
     const [first, ...more] = listeners.map(({ changes }) => changes);
     for (const changes of more) assertEquals(changes, first);
     closeAll(listeners);
+  });
+});
+
+Deno.test("catalogue 36: a watch at a node that hears no leader any more ends, and goes on at another one", async () => {
+  await underSeeds(async (cluster) => {
+    const leader = await cluster.leader();
+    for (const away of [leader, others(cluster, leader)[0]]) {
+      const [here] = others(cluster, away);
+      const listener = await listen(cluster, away);
+      cluster.isolate(away);
+      await cluster.eventually("it is over", () => listener.isEnded);
+      await assertRejects(() => listen(cluster, away, listener.position), TooStale);
+      assertEquals(await cluster.put(here, "key", away), "applied");
+      const second = await listen(cluster, here, listener.position);
+      await hears(cluster, second, `key=${away}`);
+      assertEquals([listener.changes, second.changes], [[], [`key=${away}`]]);
+      cluster.network.heal();
+      await cluster.ready();
+      await cluster.agreedHash();
+      closeAll([listener, second]);
+    }
   });
 });
 

@@ -150,6 +150,17 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     ),
   },
   {
+    name: "watch-silent-at-a-node-that-is-cut-off",
+    breaks: "a node that heard no leader for long ends its watches (bug 36)",
+    file: "actors/replica.ts",
+    find: "onWatchTick(state);",
+    replace: "",
+    caughtBy: testsOf(
+      CATALOGUE,
+      "catalogue 36: a watch at a node that hears no leader any more ends, and goes on at another one",
+    ),
+  },
+  {
     name: "watches-outlive-their-node",
     breaks: "a node that goes ends its watches, so that they go on elsewhere (bug 36)",
     file: "actors/node_calls.ts",
