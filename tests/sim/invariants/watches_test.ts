@@ -48,7 +48,7 @@ const bad: readonly (readonly [string, readonly Told[]])[] = [
   ["one that is left out", [watching(1), change(1), change(4)]],
   ["one that is told again", [watching(1), change(1), change(1)]],
   ["a way back", [watching(1), change(1), change(2), progress(1)]],
-  ["half of an entry", [watching(5), change(5)]],
+  ["half of an entry", [watching(4), change(4), change(5)]],
   ["what nobody wrote", [watching(1), change(1, 1, 2)]],
   ["silence in place of a change", [watching(1), progress(2)]],
   ["a gap that begins behind what was told", [watching(1), change(1), gap(2, 5)]],
