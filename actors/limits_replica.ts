@@ -75,6 +75,14 @@ export const BACKUPS_MAX = 2;
 export const BACKUP_STALL_MS = 60_000;
 /** Bytes of one of its chunks: what is encoded at a time, between two turns. */
 export const BACKUP_CHUNK_BYTES = 60 * 1024;
+/** Watches of one node. */
+export const WATCHES_MAX = 1024;
+/** After so long without a change a watch says that there was none, and how far it has come. */
+export const WATCH_HEARTBEAT_MS = 5000;
+/** A replica that may be staler than this has no watches: others know what is happening. */
+export const WATCH_STALE_MS = 10_000;
+/** Changes that a watch looks at before it lets everything else go on. */
+export const WATCH_SCAN_CHANGES_MAX = 1024;
 /** What bounds a replica's batches: tests make them small, since batches of one show what others hide. */
 export interface ReplicaLimits {
   /** Messages in one turn, in place of TURN_MESSAGES_MAX. */

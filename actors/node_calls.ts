@@ -33,9 +33,12 @@ import {
   type MemberRequest,
   type MemberStatus,
   type ServedRead,
+  type Watch,
+  type WatchRequest,
   type WriteResult,
 } from "./service.ts";
 import type { Env, Ref, Reply } from "./types.ts";
+import { WatchPlaces } from "./watch_places.ts";
 import { ByteSlab, COMMAND_SLABS } from "../kv/byte_slab.ts";
 import { encodeAtomicWrite } from "../kv/command.ts";
 import type { AtomicWrite, ReadQuery } from "../kv/types.ts";
@@ -60,6 +63,7 @@ export class NodeCalls implements KvService, ClusterService {
   readonly #ports: CallPorts;
   readonly #admin: Admin;
   readonly #backups: Backups;
+  readonly #watches = new WatchPlaces();
   readonly #commands = new ByteSlab(COMMAND_SLABS);
   #state: "serving" | "retiring" | "draining" = "serving";
   #inFlight = 0;
@@ -115,6 +119,24 @@ export class NodeCalls implements KvService, ClusterService {
     } finally {
       this.#leave();
     }
+  }
+
+  watch(request: WatchRequest, options: CallOptions = {}): Promise<Watch> {
+    return this.#watches.take(async () => {
+      const { since } = request;
+      if (since !== null) {
+        const consistency = { mode: "session", minIndex: since.index } as const;
+        await this.read(NOTHING, consistency, options);
+      }
+      try {
+        return await this.#running().ask<Watch>(
+          (reply) => ({ type: "watch", request, reply }),
+          { timeoutMs: options.deadlineMs ?? CALL_DEADLINE_MS, signal: options.signal },
+        );
+      } catch (error) {
+        throw outcomeOf(error, "watch", false);
+      }
+    });
   }
 
   status(): ClusterStatus {
@@ -203,8 +225,7 @@ export class NodeCalls implements KvService, ClusterService {
     const release = this.#backups.admit();
     try {
       // A read of nothing says from which index on the state is fresh enough.
-      const nothing = { type: "get", keys: [] } as const;
-      const { index } = await this.read(nothing, LINEARIZABLE, options);
+      const { index } = await this.read(NOTHING, LINEARIZABLE, options);
       const captured = await this.#running().ask<Captured>(
         (reply: Reply<Captured>) => ({ type: "capture", minIndex: index, reply }),
         { timeoutMs: callMs, signal: options.signal },
@@ -226,6 +247,8 @@ export class NodeCalls implements KvService, ClusterService {
   /** Says that the node is about to go, and hands leadership over if it leads. Requests are still taken. */
   async retire(): Promise<void> {
     if (this.#state === "serving") this.#state = "retiring";
+    // Before anything else: they go on at another node.
+    this.#watches.close();
     const { env, view, membership, id } = this.#ports;
     const endMs = env.now() + HANDOVER_MS;
     const others = membership.members.some((member) => member.role === "voter" && member.id !== id);
@@ -242,6 +265,7 @@ export class NodeCalls implements KvService, ClusterService {
   /** From now on new requests are refused; those under way go on. */
   drain(): void {
     this.#state = "draining";
+    this.#watches.close();
   }
 
   /** Resolves when no request is under way, or after `timeoutMs`. */
@@ -323,6 +347,9 @@ export class NodeCalls implements KvService, ClusterService {
     if (--this.#inFlight === 0) this.#onIdle?.();
   }
 }
+
+/** A read that shows only how far the state is. */
+const NOTHING: ReadQuery = { type: "get", keys: [] };
 
 function pause(env: Env, ms: number): Promise<void> {
   return new Promise((resolve) => void env.setTimer(resolve, ms));

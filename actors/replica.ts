@@ -29,6 +29,7 @@ import { noteFreshness, takeRead } from "./replica_reads.ts";
 import { breathe } from "./replica_recovery.ts";
 import { continueSoon, openState, paceOf, type State, statusOf } from "./replica_state.ts";
 import type { ReplicaMessage, ReplicaOptions, ReplicaView } from "./replica_types.ts";
+import { onWatchTick, takeWatch } from "./replica_watches.ts";
 import type { Behavior, StopReason } from "./types.ts";
 import { recovered } from "../raft/core.ts";
 import type { HashReport, Message } from "../raft/message.ts";
@@ -119,6 +120,9 @@ function take(state: State, message: ReplicaMessage, timeMs: number): void {
       break;
     case "read":
       takeRead(state, message, timeMs);
+      break;
+    case "watch":
+      takeWatch(state, message);
       break;
     case "continue":
       state.continuing = false;
@@ -211,6 +215,7 @@ function onTicks(state: State, ticks: number, timeMs: number): void {
     state.disk.tick(state);
   }
   noteFreshness(state);
+  onWatchTick(state);
   const leads = state.core.role === "leader";
   const hasLeader = state.core.leader !== null;
   state.proposals.tick(nowMs, leads, hasLeader);
@@ -279,6 +284,7 @@ async function stop(state: State, why: StopReason): Promise<void> {
   const ended = new NotServing(`Cannot read: the replica ended (${why})`);
   state.reads.abandon(ended);
   state.sessionReads.abandon(ended);
+  state.watching.end();
   await close(state);
 }
 

@@ -19,6 +19,7 @@ export function applyCommitted(state: State): void {
   const last = lastToApply(state);
   while (state.store.index < last && state.hashCheck.mismatch === null) applyNext(state);
   if (state.hashCheck.mismatch !== null) return;
+  state.watching.publish();
   answerReads(state);
   state.taking.takeIfDue(state);
 }
@@ -34,6 +35,7 @@ export async function applyRecovered(state: State, breathe: () => Promise<void>)
     await breathe();
     sliceMs = env.now();
   }
+  if (state.hashCheck.mismatch === null) state.watching.publish();
 }
 
 function lastToApply({ core, commitIndex, durableIndex }: State): number {
@@ -50,6 +52,7 @@ function applyNext(state: State): void {
   const { session, sequence, result } = applied;
   state.options.observer?.applied(state, entry, applied);
   state.taking.applied(entry);
+  state.watching.applied(index, applied.changes);
   if (!isCommand) return;
   if (commandKind(data) === CommandKind.OpenSession) proposals.sessionOpened(session);
   else proposals.applied(session, sequence, result);

@@ -26,6 +26,7 @@ import { Staleness } from "./staleness.ts";
 import { TickClock } from "./tick_clock.ts";
 import { type Pace, Ticker } from "./ticker.ts";
 import type { Ctx } from "./types.ts";
+import { Watching } from "./watching.ts";
 import type { Store } from "../kv/store.ts";
 import type { Core } from "../raft/core.ts";
 import type { LogIndex, NodeId, Term } from "../raft/types.ts";
@@ -55,6 +56,7 @@ export interface State {
   readonly proposals: Proposals;
   readonly reads: Reads;
   readonly sessionReads: SessionReads;
+  readonly watching: Watching;
   readonly ticker: Ticker;
   readonly ticks: TickClock;
   readonly staleness: Staleness;
@@ -127,6 +129,7 @@ export async function openState(
     }, options.limits?.proposeBytesMax),
     reads: new Reads(boot, (reply, error) => ctx.failEarly(reply, error)),
     sessionReads: new SessionReads((reply, error) => ctx.failEarly(reply, error)),
+    watching: new Watching(store.index, ctx.env),
     ticker: new Ticker(ctx),
     ticks: new TickClock(ctx.env),
     staleness: new Staleness(),

@@ -7,7 +7,14 @@ import type { AdminOutcome } from "./admin_types.ts";
 import type { Captured } from "./capture.ts";
 import type { ReplicaLimits, SnapshotLimits } from "./limits_replica.ts";
 import type { State } from "./replica_state.ts";
-import type { Consistency, ReplicaStatus, ServedRead, WriteResult } from "./service.ts";
+import type {
+  Consistency,
+  ReplicaStatus,
+  ServedRead,
+  Watch,
+  WatchRequest,
+  WriteResult,
+} from "./service.ts";
 import type { Reply } from "./types.ts";
 import type { Applied, Store } from "../kv/store.ts";
 import type { ReadQuery } from "../kv/types.ts";
@@ -54,6 +61,7 @@ export type ReplicaMessage =
     readonly deadlineMs: number;
     readonly reply: Reply<ServedRead>;
   }
+  | { readonly type: "watch"; readonly request: WatchRequest; readonly reply: Reply<Watch> }
   | {
     readonly type: "change";
     readonly change: MembershipChange;

@@ -4,7 +4,16 @@
  *
  * @module
  */
-import type { ApplyResult, AtomicWrite, ReadQuery, ReadResult, StateHash } from "../kv/types.ts";
+import type {
+  ApplyResult,
+  AtomicWrite,
+  Change,
+  ReadQuery,
+  ReadResult,
+  StateHash,
+  Versionstamp,
+} from "../kv/types.ts";
+import type { Selection } from "../kv/watchers.ts";
 import type { Role } from "../raft/types.ts";
 
 /** How fresh a read must be, and what it may cost. docs/operations.md says what each assumes. */
@@ -49,6 +58,43 @@ export type WriteResult = Extract<
   { status: "applied" | "check-failed" | "refused" }
 >;
 
+/** What a watch tells, each event behind the one before it. */
+export type WatchEvent =
+  /** First of all: changes behind `position` will be told. */
+  | { readonly type: "watching"; readonly position: Versionstamp }
+  /** All that one write did to watched keys, or all of them that expired with one entry. Never empty. */
+  | {
+    readonly type: "changes";
+    readonly versionstamp: Versionstamp;
+    readonly changes: readonly Change[];
+  }
+  /**
+   * Changes behind `since` and up to `position` may be lacking: this replica does not have them (any more).
+   * A read that is asked from now on sees what they came to; changes behind `position` will be told.
+   */
+  | { readonly type: "compacted"; readonly since: Versionstamp; readonly position: Versionstamp }
+  /** There was nothing for a while: no watched key has changed up to `position`. */
+  | { readonly type: "progress"; readonly position: Versionstamp }
+  /** This node tells no more; another may, from the last event on. */
+  | { readonly type: "ended" };
+
+/** A stream of committed changes, in the order of the log; nothing is told twice or left out in silence. */
+export interface Watch {
+  /** The next event if there is one now. */
+  take(): WatchEvent | null;
+  /** Waits for the next event; one call at a time. After `ended` it gives that for ever. */
+  next(): Promise<WatchEvent>;
+  /** Must be called once nobody reads it any more. */
+  close(): void;
+}
+
+export interface WatchRequest {
+  /** At most `WATCH_KEYS_MAX` keys and prefixes (kv/limits.ts). */
+  readonly selection: Selection;
+  /** Changes behind this one are wanted; null for those that this replica applies from now on. */
+  readonly since: Versionstamp | null;
+}
+
 export interface KvService {
   /**
    * Applies one atomic write, exactly once, whatever leaders do meanwhile.
@@ -66,6 +112,13 @@ export interface KvService {
    * @throws {TooStale} for `eventual`; {NotCaughtUp} for `session`, if `minIndex` was not applied in time.
    */
   read(query: ReadQuery, consistency: Consistency, options?: CallOptions): Promise<ServedRead>;
+  /**
+   * Watches keys in this replica's state. One that has not applied `since` yet waits for that.
+   *
+   * @throws {NotCaughtUp} if it was not applied in time; {TooStale} if this replica heard no leader for long.
+   * @throws {Overloaded} {Draining} {NotServing}
+   */
+  watch(request: WatchRequest, options?: CallOptions): Promise<Watch>;
   status(): ClusterStatus;
   /** Null when requests can be served now, otherwise why not. */
   notReady(): string | null;

@@ -97,6 +97,7 @@ export class SnapshotReceiving {
     perform(state, step(core, { type: "installed", info, keptLog }));
     state.durableIndex = core.log.lastIndex;
     state.proposals.overtaken();
+    state.watching.installed(info.meta.index);
     state.taking.installed(state, info);
     state.hashCheck.installed();
     state.options.onEvent({ type: "snapshot-installed", index: info.meta.index, from });

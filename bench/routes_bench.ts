@@ -40,6 +40,7 @@ const service: KvService = {
       served: consistency.mode,
       stalenessMs: consistency.mode === "eventual" ? 12.5 : null,
     }),
+  watch: () => Promise.reject(new Error("there is nothing to watch")),
   status: () => ({ clusterId: "", node: "n1", leader: "n1", term: 1, members: [], replicas: [] }),
   notReady: () => null,
 };

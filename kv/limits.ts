@@ -43,3 +43,12 @@ export const SESSION_RESULTS_MAX = 65_536;
 export const IDEMPOTENCY_FORGOTTEN_PER_ENTRY_MAX = 1024;
 /** Replicated time and expiry, in ms since the epoch; the numbers on disk and wire have 48 bits. */
 export const TIME_MS_MAX = 2 ** 48 - 1;
+/**
+ * The latest changes that a replica keeps for watches (change_feed.ts): a power of two of them, and their
+ * bytes. Not replicated: what one replica has let go, another may still have. Changes that are kept are work for
+ * the collector, so there are not more of them (docs/decisions/0022-watches.md).
+ */
+export const FEED_CHANGES_MAX = 8192;
+export const FEED_BYTES_MAX = 16 * 1024 * 1024;
+/** Keys and prefixes of one watch, as many as Deno KV takes keys. */
+export const WATCH_KEYS_MAX = 10;

@@ -100,6 +100,7 @@ export function keyOfParts(parts: readonly KeyPart[]): EncodedKey {
 export type Query = ReadonlyMap<string, string>;
 
 const NO_QUERY: Query = new Map();
+const NO_PARAMETERS: readonly (readonly [string, string])[] = [];
 
 /**
  * The query's parameters, decoded once, as a form is (`+` is a space). Each at most once, and only those
@@ -108,10 +109,31 @@ const NO_QUERY: Query = new Map();
  * @throws {HttpProblem} `bad-query`.
  */
 export function queryOf(request: Request, known: readonly string[]): Query {
+  const parameters = parametersOf(request, known);
+  if (parameters.length === 0) return NO_QUERY;
+  const query = new Map<string, string>();
+  for (const [name, value] of parameters) {
+    if (query.has(name)) {
+      throw new HttpProblem("bad-query", `The parameter "${name}" stands there twice.`);
+    }
+    query.set(name, value);
+  }
+  return query;
+}
+
+/**
+ * The query's parameters in their order, decoded as `queryOf` does, each as often as it stands there.
+ *
+ * @throws {HttpProblem} `bad-query`.
+ */
+export function parametersOf(
+  request: Request,
+  known: readonly string[],
+): readonly (readonly [name: string, value: string])[] {
   const url = request.url;
   const at = url.indexOf("?");
-  if (at < 0) return NO_QUERY;
-  const query = new Map<string, string>();
+  if (at < 0) return NO_PARAMETERS;
+  const parameters: [string, string][] = [];
   for (const pair of url.slice(at + 1).split("&")) {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
@@ -120,12 +142,9 @@ export function queryOf(request: Request, known: readonly string[]): Query {
       const list = known.length === 0 ? "none" : known.join(", ");
       throw new HttpProblem("bad-query", `Unknown parameter "${name}". Known here: ${list}.`);
     }
-    if (query.has(name)) {
-      throw new HttpProblem("bad-query", `The parameter "${name}" stands there twice.`);
-    }
-    query.set(name, equals < 0 ? "" : decodeParameter(pair.slice(equals + 1)));
+    parameters.push([name, equals < 0 ? "" : decodeParameter(pair.slice(equals + 1))]);
   }
-  return query;
+  return parameters;
 }
 
 /**

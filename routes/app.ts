@@ -18,6 +18,7 @@ import { keyLane, kvRoutes } from "./kv.ts";
 import { listRoutes } from "./list.ts";
 import { HttpProblem, methodNotAllowed, problemOf } from "./problem.ts";
 import { Replies } from "./reply.ts";
+import { WATCH_PATH, watchRoutes } from "./watch.ts";
 
 export interface AppOptions {
   readonly service: KvService;
@@ -57,6 +58,7 @@ export function createApp({ service, cluster, log, bodies = new Bodies() }: AppO
   app.route("/", kvRoutes(door));
   app.route("/", listRoutes(door));
   app.route("/", atomicRoutes(door));
+  app.route("/", watchRoutes(door));
   app.route("/", clusterRoutes(door));
   app.route("/", healthRoutes(door));
   app.notFound((c) => replies.problem(replies.idOf(c.req.raw), noRoute(app, c)));
@@ -73,6 +75,7 @@ function noRoute(app: Hono, c: Context): HttpProblem {
   if (allowed.length === 0) {
     return new HttpProblem("no-such-route", "Keys are at /v1/kv/{part}/{part}…");
   }
-  if (allowed.includes("GET") && c.req.path !== BACKUP_PATH) allowed.push("HEAD");
+  const isStream = c.req.path === BACKUP_PATH || c.req.path === WATCH_PATH;
+  if (allowed.includes("GET") && !isStream) allowed.push("HEAD");
   return methodNotAllowed(allowed);
 }

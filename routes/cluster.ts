@@ -19,7 +19,7 @@ import { ADMIN_BODY_BYTES_MAX, ADMIN_DEPTH_MAX } from "./limits.ts";
 import { isNodeId, takeMember, takeTarget } from "./member_json.ts";
 import { HttpProblem, methodNotAllowed } from "./problem.ts";
 
-/** The one address that takes GET and not HEAD. */
+/** Takes GET and not HEAD. */
 export const BACKUP_PATH = "/v1/cluster/backup";
 
 /** The door for operators. */

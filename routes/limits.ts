@@ -35,6 +35,12 @@ export const LIST_CHARS_MAX = 4_194_304;
 export const BIGINT_DIGITS_MAX = 157_827;
 /** Characters of an `x-request-id` that is taken over from the client. */
 export const REQUEST_ID_CHARS_MAX = 128;
+/** Characters of events that go out in one piece, if so many wait. The event that passes it is the last. */
+export const EVENTS_CHARS_MAX = 65_536;
+/** A watch whose reader takes nothing for so long is cut off; it hears a heartbeat far more often. */
+export const WATCH_STALL_MS = 60_000;
+/** How long a browser waits before it watches again after a watch has ended. */
+export const WATCH_RETRY_MS = 1000;
 /** What `Retry-After` says when a new leader or a free queue is a matter of moments. */
 export const RETRY_SOON_S = 1;
 /** What `Retry-After` says when room comes only as idempotency keys expire, or a disk is cleared. */

@@ -132,13 +132,13 @@ export function problemOf(error: unknown): HttpProblem | null {
   if (error instanceof TooStale) {
     return new HttpProblem(
       "too-stale",
-      "This replica cannot vouch that its state is as fresh as maxStalenessMs asks.",
+      "This replica cannot vouch that its state is as fresh as maxStalenessMs or a watch asks.",
     );
   }
   if (error instanceof NotCaughtUp) {
     return new HttpProblem(
       "not-caught-up",
-      "This replica had not applied what min names when the deadline passed.",
+      "This replica had not applied what min or since names when the deadline passed.",
     );
   }
   if (error instanceof StorageExhausted) {

@@ -166,6 +166,22 @@ export class Replies {
     return response;
   }
 
+  /** What happens, as long as anybody listens (server-sent events). */
+  events(request: Request, body: ReadableStream<Uint8Array>): Response {
+    const response = new Response(body, {
+      headers: {
+        "content-type": "text/event-stream",
+        "cache-control": "no-store, no-transform",
+        // Nginx, which otherwise gathers what it passes on, heeds this.
+        "x-accel-buffering": "no",
+        "x-content-type-options": "nosniff",
+        "x-request-id": this.idOf(request),
+      },
+    });
+    streamed.add(response);
+    return response;
+  }
+
   /** @param requestId from `idOf`, so that a log line and the answer carry the same. */
   problem(requestId: string, problem: HttpProblem): Response {
     const seconds = retryAfterS(problem.code);

@@ -15,7 +15,6 @@ import {
   type SnapshotInfo,
 } from "../raft/types.ts";
 import { LOG_EMPTY } from "./block_codec.ts";
-import { RESERVE_BYTES } from "./limits.ts";
 import { findDamage, type MarkContent, resumeDamaged } from "./mark.ts";
 import { MemoryChunks } from "./memory_chunks.ts";
 import {
@@ -25,6 +24,7 @@ import {
   type DiskImage,
   type FailurePoint,
   type PendingWrite,
+  Room,
 } from "./memory_disk_parts.ts";
 import { MemoryLog } from "./memory_log.ts";
 import { checkPeers } from "./peers_record.ts";
@@ -42,7 +42,6 @@ import {
   type KnownPeer,
   type LogBatch,
   type Recovery,
-  StorageFull,
 } from "./types.ts";
 
 /** Commits that a disk can be made to lose. */
@@ -70,8 +69,7 @@ export class MemoryDisk {
   #chunkFailure: { readonly point: FailurePoint; readonly error: Error } | null = null;
   #pending: PendingWrite | null = null;
   #isLogCorrupt = false;
-  #capacityBytes = Infinity;
-  #reserveHeld = true;
+  readonly #room = new Room(() => this.#log.bytes + this.chunks.bytes);
 
   /** A disk in place of one that was lost needs another `incarnation`; nothing here is random. */
   constructor(incarnation = 1) {
@@ -135,11 +133,11 @@ export class MemoryDisk {
 
   /** Bytes of entries, chunks and the reserve. */
   get usedBytes(): number {
-    return this.#log.bytes + this.chunks.bytes + (this.#reserveHeld ? RESERVE_BYTES : 0);
+    return this.#room.usedBytes;
   }
 
   get reserveReleased(): boolean {
-    return !this.#reserveHeld;
+    return !this.#room.reserveHeld;
   }
 
   /** Makes the next commit, or switch to a snapshot, fail with `error`. */
@@ -172,7 +170,7 @@ export class MemoryDisk {
    * reserve is released.
    */
   fill(freeBytes = 0): void {
-    this.#capacityBytes = this.usedBytes + freeBytes;
+    this.#room.capacityBytes = this.usedBytes + freeBytes;
   }
 
   /** Takes back all failures that were ordered and did not strike yet, and a lack of room. */
@@ -185,7 +183,7 @@ export class MemoryDisk {
 
   /** Makes the disk as large as ever. The reserve stays as it is until a store restores it. */
   enlarge(): void {
-    this.#capacityBytes = Infinity;
+    this.#room.capacityBytes = Infinity;
   }
 
   /**
@@ -210,7 +208,7 @@ export class MemoryDisk {
     const pending = this.#pending;
     this.#pending = null;
     this.#boot++;
-    if (!landed || pending === null || this.#freeBytes < COMMIT_BYTES + pending.bytes) return;
+    if (!landed || pending === null || !this.#room.has(COMMIT_BYTES + pending.bytes)) return;
     this.#land(pending);
   }
 
@@ -243,8 +241,8 @@ export class MemoryDisk {
     checkOwner(this.#owner ?? identity, identity);
     if (this.#openFailure !== null && this.#openFailure.times-- > 0) throw this.#openFailure.error;
     if (this.#isLogCorrupt) throw new CorruptLog("Cannot read log: a checksum is wrong");
-    if (this.#reserveHeld && this.#freeBytes < COMMIT_BYTES) this.#reserveHeld = false;
-    this.#claim(COMMIT_BYTES);
+    if (!this.#room.has(COMMIT_BYTES)) this.#room.reserveHeld = false;
+    this.#room.claim(COMMIT_BYTES);
     this.restoreReserve();
     this.#owner = identity;
     this.#boot++;
@@ -313,7 +311,7 @@ export class MemoryDisk {
   rememberPeers(boot: number, peers: ReadonlyMap<NodeId, KnownPeer>): void {
     this.#checkFence(boot);
     checkPeers(peers);
-    this.#claim(COMMIT_BYTES);
+    this.#room.claim(COMMIT_BYTES);
     this.#log.peers = new Map(peers);
   }
 
@@ -324,7 +322,7 @@ export class MemoryDisk {
     const failure = this.#chunkFailure;
     this.#chunkFailure = null;
     if (failure?.point === "before-landing") throw failure.error;
-    this.#claim(COMMIT_BYTES + value.length);
+    this.#room.claim(COMMIT_BYTES + value.length);
     this.chunks.put(serial, chunk, value);
     if (failure?.point === "after-landing") throw failure.error;
   }
@@ -332,7 +330,7 @@ export class MemoryDisk {
   /** For the store. */
   setIncoming(boot: number, incoming: StoredSnapshot | null): void {
     this.#checkFence(boot);
-    this.#claim(COMMIT_BYTES);
+    this.#room.claim(COMMIT_BYTES);
     this.chunks.incoming = incoming;
   }
 
@@ -344,20 +342,7 @@ export class MemoryDisk {
 
   /** For the store. */
   restoreReserve(): boolean {
-    const roomBytes = RESERVE_BYTES * 2;
-    if (!this.#reserveHeld && this.#freeBytes >= roomBytes) this.#reserveHeld = true;
-    return this.#reserveHeld;
-  }
-
-  get #freeBytes(): number {
-    return this.#capacityBytes - this.usedBytes;
-  }
-
-  /** @throws {StorageFull} if there is not so much room; the reserve is given up then. */
-  #claim(bytes: number): void {
-    if (this.#freeBytes >= bytes) return;
-    this.#reserveHeld = false;
-    throw new StorageFull("Cannot write: the disk is full");
+    return this.#room.restoreReserve();
   }
 
   #checkFence(boot: number): void {
@@ -380,7 +365,7 @@ export class MemoryDisk {
     const failure = this.#failure;
     this.#failure = null;
     if (failure?.point === "before-landing") throw failure.error;
-    this.#claim(COMMIT_BYTES + bytes);
+    this.#room.claim(COMMIT_BYTES + bytes);
     this.#land(pending);
     if (failure?.point === "after-landing") throw failure.error;
     this.#acknowledge(damaged ?? this.#mark?.damaged ?? false);

@@ -1,5 +1,5 @@
 /**
- * Small parts of the in-memory disk: sizes, positions, owners, and writes that are on their way.
+ * Small parts of the in-memory disk: sizes, room, positions, owners, and writes that are on their way.
  *
  * @module
  */
@@ -8,7 +8,8 @@ import type { Entry } from "../raft/types.ts";
 import { LOG_EMPTY, type LogEnd } from "./block_codec.ts";
 import type { MarkContent } from "./mark.ts";
 import type { MemoryLog } from "./memory_log.ts";
-import { type Identity, sameIdentity, WrongIdentity } from "./types.ts";
+import { RESERVE_BYTES } from "./limits.ts";
+import { type Identity, sameIdentity, StorageFull, WrongIdentity } from "./types.ts";
 
 /** Room that a commit takes for a moment, whatever it writes: a page. */
 export const COMMIT_BYTES = 4096;
@@ -47,4 +48,37 @@ export function checkOwner(owner: Identity, identity: Identity): void {
     `Cannot open data as node ${identity.nodeId} of cluster ${identity.clusterId}: it belongs to ` +
       `node ${owner.nodeId} of cluster ${owner.clusterId}`,
   );
+}
+
+/** How much room a disk has, and the reserve that is given up when there is none. */
+export class Room {
+  capacityBytes = Infinity;
+  reserveHeld = true;
+  readonly #dataBytes: () => number;
+
+  /** @param dataBytes what lies on the disk beside the reserve. */
+  constructor(dataBytes: () => number) {
+    this.#dataBytes = dataBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#dataBytes() + (this.reserveHeld ? RESERVE_BYTES : 0);
+  }
+
+  has(bytes: number): boolean {
+    return this.capacityBytes - this.usedBytes >= bytes;
+  }
+
+  /** @throws {StorageFull} if there is not so much room; the reserve is given up then. */
+  claim(bytes: number): void {
+    if (this.has(bytes)) return;
+    this.reserveHeld = false;
+    throw new StorageFull("Cannot write: the disk is full");
+  }
+
+  /** Takes the reserve again once there is ample room. Returns whether it is held. */
+  restoreReserve(): boolean {
+    if (!this.reserveHeld && this.has(RESERVE_BYTES * 2)) this.reserveHeld = true;
+    return this.reserveHeld;
+  }
 }

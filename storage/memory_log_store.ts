@@ -24,7 +24,8 @@ import type {
   SnapshotStore,
 } from "./types.ts";
 
-export { type FailurePoint, MemoryDisk } from "./memory_disk.ts";
+export { MemoryDisk } from "./memory_disk.ts";
+export type { FailurePoint } from "./memory_disk_parts.ts";
 
 /** A store on a {@linkcode MemoryDisk}. May be opened again after `close` and after a failure. */
 export class MemoryLogStore implements LogStore {

@@ -42,3 +42,7 @@ export const VERIFY_MISSING_MS = 3000;
 export const VERIFY_SAMPLES_MAX = 10_000;
 /** How long a node may take over a snapshot, unless told otherwise. */
 export const SNAPSHOT_TIMEOUT_MS = 5 * 60_000;
+/** Characters of one event of a watch: the largest write, each byte of it as an escape of JSON. */
+export const EVENT_CHARS_MAX = 8 * 1024 * 1024;
+/** A watch of which nothing was heard for so long, three heartbeats, is begun anew at another node. */
+export const WATCH_SILENT_MS = 15_000;

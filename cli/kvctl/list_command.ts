@@ -109,7 +109,7 @@ function entryLine(entry: Entry): string {
 }
 
 /** A value on one line: JSON, except for bytes that are readable text. */
-function valueText({ value, encoding }: Entry): string {
+export function valueText({ value, encoding }: Pick<Entry, "value" | "encoding">): string {
   if (encoding === "bytes") {
     try {
       const bytes = Uint8Array.fromBase64((value as { bytes: string }).bytes);

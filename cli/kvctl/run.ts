@@ -21,12 +21,14 @@ import { snapshotCommand } from "./snapshot_command.ts";
 import { statusCommand } from "./status_command.ts";
 import { transferCommand } from "./transfer_command.ts";
 import { verifyCommand } from "./verify_command.ts";
+import { watchCommand } from "./watch_command.ts";
 
 const commands: readonly Command[] = [
   putCommand,
   getCommand,
   deleteCommand,
   listCommand,
+  watchCommand,
   statusCommand,
   verifyCommand,
   membersCommand,
@@ -69,7 +71,7 @@ async function runCommand(command: Command, args: readonly string[], io: Io): Pr
   try {
     const parsed = readArguments(args, {
       values: [...command.flags.values ?? [], ...commonFlags.values],
-      lists: commonFlags.lists,
+      lists: [...command.flags.lists ?? [], ...commonFlags.lists],
       switches: [...command.flags.switches ?? [], ...commonFlags.switches],
     });
     const count = parsed.positionals.length;

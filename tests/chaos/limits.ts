@@ -33,6 +33,11 @@ export const RETRIED_MS = 15_000;
 export const HEAD_BYTES_MAX = 16_384;
 export const BODY_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Watchers, and how long one stays at a node before it goes on at another. */
+export const WATCHERS = 4;
+export const WATCH_STAY_MIN_MS = 300;
+export const WATCH_STAY_MAX_MS = 6000;
+
 /** Keys are in use for so long; then others are, so that each has a history that can be searched. */
 export const EPOCH_MS = 4000;
 export const REGISTERS = 5;

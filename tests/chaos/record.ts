@@ -128,6 +128,11 @@ export class Record {
     this.#lastAcknowledgedMs = this.#now();
   }
 
+  /** The greatest version that was acknowledged; null if there is none. */
+  get lastAcknowledged(): string | null {
+    return this.#acknowledged.at(-1)?.versionstamp ?? null;
+  }
+
   /** The greatest version that was acknowledged before a moment; null if there is none. */
   acknowledgedBefore(ms: number): string | null {
     let [low, high] = [0, this.#acknowledged.length];

@@ -21,6 +21,7 @@ import { Random } from "./random.ts";
 import { Record } from "./record.ts";
 import { isGood, type Summary } from "./report.ts";
 import { type Finding, judgeCluster, judgeHistory } from "./verdict.ts";
+import { Watchers } from "./watchers.ts";
 
 export const FAULT_NAMES: readonly string[] = FAULTS.map(({ name }) => name);
 
@@ -82,6 +83,7 @@ async function inCluster(
   record.begin();
   const nemesis = new Nemesis({ cluster, random: random.fork(), size, restMs, faults, say });
   const clients = runClients(options, cluster, record, random.fork(), () => restMs() > 0);
+  const watchers = new Watchers(cluster, random.fork());
   await nemesis.run();
   const seconds = (performance.now() - beginMs) / 1000;
   await cluster.heal();
@@ -98,6 +100,7 @@ async function inCluster(
   });
   const operations = record.finish();
   findings.push(
+    ...await watchers.finish(record, operations),
     ...await judgeCluster(cluster, record, operations),
     judgeHistory(operations),
   );

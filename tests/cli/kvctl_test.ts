@@ -274,7 +274,10 @@ const usage: readonly [string[], RegExp][] = [
   [["get", "k", "--timeout", "10 s"], /--timeout takes milliseconds/],
   [["get", "k", "--url", "127.0.0.1:8001"], /"127.0.0.1:8001" is no node/],
   [["get", "k", "--url", "http://a,http://b/x"], /"http:\/\/b\/x" is no node/],
-  [["frob"], /unknown command frob; there are put, get, delete, list, status, verify, members, /],
+  [
+    ["frob"],
+    /unknown command frob; there are put, get, delete, list, watch, status, verify, members, /,
+  ],
 ];
 for (const [args, message] of usage) {
   Deno.test(`kvctl ${args.join(" ")} is wrong usage`, async () => {

@@ -11,6 +11,7 @@ import type { Mutant } from "./mutant.ts";
 import { READ_MUTANTS } from "./read_mutants.ts";
 import { REPLICA_MUTANTS } from "./replica_mutants.ts";
 import { STORE_MUTANTS } from "./store_mutants.ts";
+import { WATCH_MUTANTS } from "./watch_mutants.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   ...ELECTION_MUTANTS,
@@ -20,4 +21,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...STORE_MUTANTS,
   ...REPLICA_MUTANTS,
   ...DISK_MUTANTS,
+  ...WATCH_MUTANTS,
 ];

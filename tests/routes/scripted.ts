@@ -12,6 +12,7 @@ import type {
   MemberRequest,
   MemberStatus,
   ServedRead,
+  Watch,
   WriteResult,
 } from "../../actors/service.ts";
 import type { ReadQuery } from "../../kv/types.ts";
@@ -45,15 +46,24 @@ export const STATUS: ClusterStatus = {
 export function scripted(script: {
   readonly write?: KvService["write"];
   readonly read?: (query: ReadQuery, consistency: Consistency) => Promise<ServedRead>;
+  readonly watch?: KvService["watch"];
   readonly notReady?: string;
 }): KvService {
   return {
     write: script.write ?? (() => Promise.resolve(APPLIED)),
     read: script.read ?? (() => Promise.resolve(EMPTY)),
+    watch: script.watch ?? (() => Promise.resolve(SILENT)),
     status: () => STATUS,
     notReady: () => script.notReady ?? null,
   };
 }
+
+/** A watch that has ended before it began. */
+const SILENT: Watch = {
+  take: () => ({ type: "ended" }),
+  next: () => Promise.resolve({ type: "ended" }),
+  close: () => {},
+};
 
 /** What a scripted read finds unless told: nothing. */
 export const EMPTY: ServedRead = {

@@ -71,6 +71,9 @@ export const MARKS = {
   "commit-failed": "a commit fails, and the replica starts anew from its disk",
   "hash-checked": "the replicas agree on a state hash by themselves",
   "key-expired": "a key expires",
+  "watch-went-on": "a watch goes on at a node, behind the last event from another",
+  "watch-waited": "a watch is refused because the replica is behind its last event",
+  "watch-gap": "a watch is told of a gap",
 } as const;
 export type Mark = keyof typeof MARKS;
 

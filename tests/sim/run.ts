@@ -12,6 +12,7 @@ import type { Schedule, StruckCounts } from "./schedule.ts";
 import { microtaskCheckpoint } from "./settle.ts";
 import { Trace } from "./trace.ts";
 import type { Violation } from "./watch.ts";
+import { startWatchers } from "./watchers.ts";
 import { World } from "./world.ts";
 import { virtualEnv } from "../../actors/virtual_env.ts";
 
@@ -65,6 +66,7 @@ export async function runSchedule(schedule: Schedule, options: RunOptions = {}):
   for (const machine of world.machines.slice(0, schedule.nodes)) world.start(machine);
   const faults = new Faults(world);
   const clients = new Clients(world);
+  startWatchers(world);
   if (await pass(schedule.runMs)) await finish(world, faults, clients, pass);
   if (isWatched && watch.violation === null) judge(clients, world);
   return {

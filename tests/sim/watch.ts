@@ -18,6 +18,7 @@ import { LogMatching } from "./invariants/log_matching.ts";
 import { Monotonic } from "./invariants/monotonic.ts";
 import { OneVote } from "./invariants/one_vote.ts";
 import { StateMachineSafety } from "./invariants/state_machine_safety.ts";
+import { Watches } from "./invariants/watches.ts";
 import { Ledger } from "./ledger.ts";
 import type { Machine } from "./machine.ts";
 import type { ReplicaLife } from "../../actors/replica_types.ts";
@@ -38,6 +39,7 @@ type Hook = Exclude<keyof Invariant, "name">;
 export class Watch {
   readonly ledger = new Ledger();
   readonly acknowledged = new Acknowledged(this.ledger);
+  readonly watches = new Watches();
   readonly reads: FreshReads;
   violation: Violation | null = null;
   readonly #nowMs: () => number;
@@ -70,6 +72,7 @@ export class Watch {
       new OneVote(),
       new JointChanges(),
       new ExactlyOnce(),
+      this.watches,
       extra,
     ];
     const hooks: Hook[] = [
