@@ -5,7 +5,7 @@
  * @module
  */
 import { isOutcome } from "./clients.ts";
-import type { Progress } from "./invariants/watches.ts";
+import { positionAfter, type Progress } from "./invariants/watches.ts";
 import type { Machine } from "./machine.ts";
 import { Dice } from "./random.ts";
 import type { World } from "./world.ts";
@@ -67,6 +67,7 @@ class Watcher {
         if (event.type === "watching" && since !== null) this.#world.marks["watch-went-on"]++;
         eyes.check("watches", () => eyes.watches.told(this.#progress, event));
         if (eyes.violation !== null) return;
+        this.#progress.position = positionAfter(event);
       }
     } catch (error) {
       if (error instanceof NotCaughtUp) this.#world.marks["watch-waited"]++;

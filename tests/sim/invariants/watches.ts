@@ -28,6 +28,13 @@ export interface Progress {
   position: Versionstamp | null;
 }
 
+type Told = Exclude<WatchEvent, { type: "ended" }>;
+
+/** Where a watcher stands that was told something. */
+export function positionAfter(event: Told): Versionstamp {
+  return event.type === "changes" ? event.versionstamp : event.position;
+}
+
 export class Watches implements Invariant {
   readonly name = "watches";
   #appliedIndex = 0;
@@ -44,8 +51,8 @@ export class Watches implements Invariant {
     }
   }
 
-  /** A watcher of all keys was told something. @throws {Broken} */
-  told(progress: Progress, event: Exclude<WatchEvent, { type: "ended" }>): void {
+  /** A watcher of all keys, who stands at `progress`, was told something. @throws {Broken} */
+  told(progress: Readonly<Progress>, event: Told): void {
     const { position } = progress;
     switch (event.type) {
       case "watching":
@@ -59,8 +66,7 @@ export class Watches implements Invariant {
         if (next === undefined || next.text !== text) {
           this.#broken(progress, `was told of ${text}, and not of ${next?.text}`);
         }
-        progress.position = event.versionstamp;
-        return;
+        break;
       }
       case "progress":
         this.#silent(progress, event.position);
@@ -71,7 +77,6 @@ export class Watches implements Invariant {
           this.#broken(progress, `has a gap back to ${formatVersionstamp(event.position)}`);
         }
     }
-    progress.position = event.position;
   }
 
   /** Nothing happened up to `to`, as it was told. */

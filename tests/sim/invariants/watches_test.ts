@@ -1,7 +1,7 @@
 /** The invariant of watches, with what breaks it. */
 import { assertThrows } from "@std/assert";
 import { Broken } from "./invariant.ts";
-import { type Progress, Watches } from "./watches.ts";
+import { positionAfter, type Progress, Watches } from "./watches.ts";
 import type { WatchEvent } from "../../../actors/service.ts";
 import { encodeKey } from "../../../kv/key_codec.ts";
 import type { Change } from "../../../kv/types.ts";
@@ -35,7 +35,10 @@ function tell(events: readonly Told[]): void {
     }
   }
   const watcher: Progress = { name: "w1", position: null };
-  for (const event of events) watches.told(watcher, event);
+  for (const event of events) {
+    watches.told(watcher, event);
+    watcher.position = positionAfter(event);
+  }
 }
 
 Deno.test("watches: all in order, over nodes and gaps that are said, breaks nothing", () => {
