@@ -97,7 +97,8 @@ class Network implements MemoryNetwork {
         if (from.judge(node) === "older-data") node.answeredBy(from, "older-data");
         if (node.judge(from) !== null || from.refusal(node) !== null) continue;
         node.meet(from);
-        from.met(node);
+        // Each also ends what the other may have refused it for before.
+        for (const [one, other] of [[from, node], [node, from]]) one.answeredBy(other, null);
       }
     });
   }

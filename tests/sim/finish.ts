@@ -252,6 +252,9 @@ async function eventually<T>(
 ): Promise<T | null> {
   let error: unknown = null;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    // Whoever led a moment ago may have left, by the change that was under way.
+    const isSettled = attempt === 0 && world.leader !== null;
+    if (!isSettled && !await agreed(world, pass, `before a fresh ${what}`)) return null;
     const leader = world.leader!;
     const others = members(leader.life!.core.configuration).map((id) => world.machine(id));
     const follower = others.find((each) => each !== leader && each.isRunning);
@@ -260,7 +263,6 @@ async function eventually<T>(
     if (answer === null) return null;
     if (answer.error === null) return answer.value;
     error = answer.error;
-    if (!await agreed(world, pass, `before a fresh ${what}`)) return null;
   }
   world.watch.broken("liveness", `a fresh ${what} fails: ${error}`);
   return null;
