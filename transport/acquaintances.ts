@@ -48,7 +48,7 @@ export class Acquaintances {
   /** Counts the changes to what is to be durable, and says how far it is. */
   #changes = 0;
   #durable = 0;
-  /** Whether somebody acknowledged more than was counted as a change. */
+  /** Whether somebody acknowledged more than was written. */
   #acknowledged = false;
   #writing: { readonly changes: number; readonly done: Promise<void> } | null = null;
 
@@ -58,14 +58,20 @@ export class Acquaintances {
     this.#onNewer = onNewer ?? (() => {});
   }
 
-  /** Why this cannot be the peer that it was, or null. */
-  judge(peer: NodeId, { incarnation, boot, term, lastIndex }: Life): RefusalReason | null {
+  /** Why this cannot be the peer that it was, as one that has acknowledged `held`; null for nothing. */
+  judge(peer: NodeId, life: Life, held = this.heldBy(peer)): RefusalReason | null {
     const known = this.#known.get(peer);
     if (known === undefined) return null;
-    if (known.incarnation !== incarnation) return "other-data";
+    if (known.incarnation !== life.incarnation) return "other-data";
     // Before the boot number, which an older copy reaches once it is started often enough.
-    if (term < known.heldTerm || lastIndex < known.heldIndex) return "older-data";
-    return boot < known.boot ? "old-boot" : null;
+    if (life.term < held.term || life.lastIndex < held.lastIndex) return "older-data";
+    return life.boot < known.boot ? "old-boot" : null;
+  }
+
+  /** What a peer has acknowledged so far. */
+  heldBy(peer: NodeId): Holding {
+    const { heldTerm = 0, heldIndex = 0 } = this.#known.get(peer) ?? {};
+    return { term: heldTerm, lastIndex: heldIndex };
   }
 
   /** Remembers a life that {@linkcode judge} has found nothing against. */
@@ -98,11 +104,14 @@ export class Acquaintances {
     });
   }
 
-  /** Makes durable what was acknowledged, as far as it is not; a failure is made up for at the next call. */
+  /**
+   * Makes durable what was acknowledged, as far as it is not; a failure is made up for at the next call.
+   * Counts as no change: no handshake waits for it, or a full disk would cut off whoever connects anew.
+   */
   keepAcknowledged(): void {
-    if (this.#acknowledged) this.#changes++;
+    if (!this.#acknowledged) return;
     this.#acknowledged = false;
-    this.settle().catch(() => {});
+    this.#write(this.#changes).catch(() => void (this.#acknowledged = true));
   }
 
   /** Resolves when all that was learned of members is durable. @throws what `remember` throws. */

@@ -133,7 +133,9 @@ export class Outgoing {
       socket = await net.dial(this.address, dialing.signal);
       dialing.signal.addEventListener("abort", () => socket?.close());
       dialing.signal.throwIfAborted();
-      const judge = (it: Hello) => acquaintances.judge(this.#peer, it);
+      // What it acknowledges from now on may overtake its welcome, which says how far it was before.
+      const held = acquaintances.heldBy(this.#peer);
+      const judge = (it: Hello) => acquaintances.judge(this.#peer, it, held);
       const hello = await greet(socket, self, this.#peer, judge);
       dialing.signal.throwIfAborted();
       const { boot, address } = hello;

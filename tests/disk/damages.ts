@@ -35,7 +35,7 @@ export interface Damage {
   inflict(cluster: VirtualCluster, id: string, old: DiskImage): void;
 }
 
-/** Every damage but the older copy of a whole directory, which the handshake is for (decision 0017). */
+/** Every damage but older copies that look whole: tests/actors/wiped_test.ts and unnoticed_test.ts (decision 0021). */
 export const DAMAGES: readonly Damage[] = [
   {
     name: "a lost tail of commits that were acknowledged",

@@ -1,11 +1,12 @@
 /**
  * A disk that lies with one voice: the log and its mark are both from some time ago, so that neither tells
- * of the other's loss. Nothing on that disk says so, and a replica that forgot votes and entries counts as
- * a sound one. What is promised all the same is what sound disks hold: an entry that a majority has without
- * that disk is not lost, and who knows what was committed does not give it up.
+ * of the other's loss. Nothing on that disk says so. Who led, remembers what this replica acknowledged, and
+ * answers it, refuses it (decision 0021). To all others a replica that forgot votes and entries counts as a
+ * sound one. What is promised then is what sound disks hold: an entry that a majority has without that disk
+ * is not lost, and who knows what was committed does not give it up.
  *
- * Not here: an older copy of a whole directory, whose boot number is an older one as well, so that the
- * others can tell (decision 0017).
+ * Not here: an older copy of a whole directory, which the others find out in the same way
+ * (tests/actors/wiped_test.ts).
  *
  * @module
  */
@@ -48,6 +49,11 @@ async function goBack(
   }
 }
 
+/** A node is told that it holds less than it acknowledged, and takes part in nothing. */
+function isRefused({ cluster }: Disks, id: string): boolean {
+  return /acknowledged more than it holds/.test(cluster.service(id).notReady() ?? "");
+}
+
 /** Of the last entry on a node's disk. */
 function lastIndexOf({ cluster }: Disks, id: string): number {
   const { baseIndex, entries } = cluster.disks.get(id)!;
@@ -77,6 +83,42 @@ for (const { size, liars, seeds } of CLUSTERS) {
     });
   });
 }
+
+Deno.test("disk: log and mark go back together, at 1 of 3: who had its acknowledgements refuses it, and the others serve on", async () => {
+  await Disks.run(3, 6, async (disks) => {
+    const { cluster } = disks;
+    const leader = await cluster.leader();
+    const [lying, third] = cluster.ids.filter((id) => id !== leader);
+    await goBack(disks, [lying], [lying]);
+    // By the leader, which was not restarted. The third never led, and could not tell.
+    cluster.start(lying);
+    await cluster.eventually("it is refused", () => isRefused(disks, lying));
+    for (const id of [leader, third]) await disks.servesAgain(id);
+    // Without it there is no majority, and it makes none.
+    cluster.isolate(leader);
+    const since = cluster.events.length;
+    await cluster.env.advance(LONG_MS);
+    disks.nobodyLeads(since);
+    cluster.network.heal();
+    for (const id of [await cluster.leader([leader, third]), third]) await disks.servesAgain(id);
+    assert(isRefused(disks, lying));
+  });
+});
+
+Deno.test("disk: log and mark go back together, at 2 of 3: the cluster halts while who had their acknowledgements answers", async () => {
+  await Disks.run(3, 6, async (disks) => {
+    const { cluster } = disks;
+    const knowing = await cluster.leader();
+    const others = cluster.ids.filter((id) => id !== knowing);
+    await goBack(disks, others, others);
+    const since = cluster.events.length;
+    for (const id of others) cluster.start(id);
+    await cluster.env.advance(LONG_MS);
+    disks.nobodyLeads(since);
+    for (const id of others) assert(isRefused(disks, id), `${id} is believed`);
+    for (const id of cluster.ids) await disks.servesNothing(id);
+  });
+});
 
 Deno.test("disk: log and mark go back together, at 2 of 3: who knows better gives nothing up, and says so", async () => {
   await Disks.run(3, 6, async (disks) => {

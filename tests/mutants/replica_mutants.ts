@@ -281,7 +281,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     name: "wiped-node-taken-for-the-one-it-was",
     breaks: "who lost its directory has forgotten what it acknowledged, and is refused (bugs 6, 7)",
     file: "transport/acquaintances.ts",
-    find: 'if (known.incarnation !== incarnation) return "other-data";',
+    find: 'if (known.incarnation !== life.incarnation) return "other-data";',
     replace: "",
     caughtBy: testsOf(
       "tests/actors/wiped_test.ts",
@@ -293,7 +293,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     breaks:
       "whose data hold less than it acknowledged runs on an older copy, and is refused (bugs 6, 7)",
     file: "transport/acquaintances.ts",
-    find: 'if (term < known.heldTerm || lastIndex < known.heldIndex) return "older-data";',
+    find: 'if (life.term < held.term || life.lastIndex < held.lastIndex) return "older-data";',
     replace: "",
     caughtBy: testsOf("tests/actors/wiped_test.ts", OLDER_COPY),
   },
@@ -309,7 +309,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     name: "acknowledged-not-kept",
     breaks: "what followers acknowledged is remembered over a restart of all (bugs 6, 7)",
     file: "transport/acquaintances.ts",
-    find: "if (this.#acknowledged) this.#changes++;",
+    find: "this.#write(this.#changes).catch(() => void (this.#acknowledged = true));",
     replace: "",
     caughtBy: testsOf("tests/actors/wiped_test.ts", OLDER_COPY),
   },

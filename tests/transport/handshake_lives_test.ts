@@ -10,7 +10,15 @@ import type { Hello } from "../../transport/handshake.ts";
 import type { KnownPeer } from "../../transport/types.ts";
 import { withNode } from "./handshake_node.ts";
 import { N1, N2, until } from "./harness.ts";
-import { frame, hello, INCARNATION, RawServer, refusalText, welcomeText } from "./raw_peer.ts";
+import {
+  frame,
+  hello,
+  INCARNATION,
+  type RawPeer,
+  RawServer,
+  refusalText,
+  welcomeText,
+} from "./raw_peer.ts";
 
 Deno.test("tcp handshake welcomes a member once what it shows is durable, and not if that fails", async () => {
   const written: { known: ReadonlyMap<NodeId, KnownPeer>; end: PromiseWithResolvers<void> }[] = [];
@@ -111,6 +119,52 @@ Deno.test("tcp dials a peer that was added anew at once, whatever wait is left f
       transport.setPeers(new Map([[N2, { ...server.address, since: 9 }]]));
       await until("it is connected", () => transport.stats().get(N2)?.connected === true);
     }, { peer: server.address, known, since: 2 });
+  } finally {
+    await server.close();
+  }
+});
+
+Deno.test("tcp welcomes a member although what others acknowledged cannot be made durable: a full disk cuts nobody off", async () => {
+  let isFull = false;
+  const written: (KnownPeer | undefined)[] = [];
+  const remember = (known: ReadonlyMap<NodeId, KnownPeer>) => {
+    if (isFull) return Promise.reject(new Error("the disk is full"));
+    written.push(known.get(N2));
+    return Promise.resolve();
+  };
+  await withNode(async ({ dial, transport }) => {
+    await (await dial()).greet({ boot: 3 });
+    assertEquals(written.length, 1);
+    isFull = true;
+    transport.acknowledged(N2, { term: 4, lastIndex: 5 });
+    transport.keepAcknowledged();
+    await (await dial()).greet({ boot: 3 });
+    assertEquals(written.length, 1);
+    isFull = false;
+    transport.keepAcknowledged();
+    await until("it is made up for", () => written.length === 2);
+    assertEquals([written[1]?.heldTerm, written[1]?.heldIndex], [4, 5]);
+  }, { remember, since: 0 });
+});
+
+Deno.test("tcp dialler judges a peer by what that had acknowledged when it was dialled: its welcome may be overtaken", async () => {
+  const dialled: RawPeer[] = [];
+  const server = new RawServer((peer) => void dialled.push(peer));
+  const life = { incarnation: INCARNATION, boot: 1, since: 0 };
+  const known = new Map([[N2, { ...life, heldTerm: 4, heldIndex: 5 }]]);
+  try {
+    await withNode(async ({ transport, dial, log }) => {
+      await until("it is greeted", () => (dialled[0]?.received.length ?? 0) > 0);
+      transport.acknowledged(N2, { term: 4, lastIndex: 6 });
+      await dialled[0].send(welcomeText(N2, N1, { term: 4, lastIndex: 5 }));
+      await until("it is connected", () => transport.stats().get(N2)?.connected === true);
+      assertEquals(log.of("refused"), []);
+      // Who dials says what it holds after all that it has acknowledged.
+      const raw = await dial();
+      await raw.send(hello({ term: 4, lastIndex: 5 }));
+      await raw.closed();
+      assertEquals(raw.received, [...refusalText(7)]);
+    }, { peer: server.address, known, since: 0 });
   } finally {
     await server.close();
   }
