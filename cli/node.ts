@@ -156,14 +156,19 @@ export async function runNode(args: readonly string[], entry: URL = NODE_ENTRY):
   }
   const hosts = await hostsOf(config, company);
   const child = nodeCommand({ ...config, ...company }, entry, "inherit", hosts).spawn();
+  let wasAsked = false;
   const unwatch = watchStopSignals(
-    () => signalChild(child, "SIGTERM"),
+    () => {
+      wasAsked = true;
+      signalChild(child, "SIGTERM");
+    },
     () => signalChild(child, "SIGKILL"),
   );
   try {
     return (await child.status).code;
   } finally {
-    unwatch();
+    // Who asked may do so once more just now: by default that would end this process with another exit code.
+    if (!wasAsked) unwatch();
     await child.stdin.close().catch(() => {});
   }
 }
