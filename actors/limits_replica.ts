@@ -36,6 +36,8 @@ export const READ_TICKS = 250;
 export const LEASE_MS = 150;
 /** Wall and monotonic clock moving apart by more than this between two looks is a clock jump. */
 export const CLOCK_JUMP_MS = 100;
+/** By less than this it is nothing: the wall clock counts whole ms, and is slewed by 0.05 % at most. */
+export const CLOCK_NOISE_MS = 2;
 /** The last ticks whose times are known: 10 s of them, since an echo may come late. */
 export const TICKS_KEPT = 512;
 /** What a replica keeps of what it knows about its staleness, ahead of what it has applied. */

@@ -2,12 +2,13 @@
  * When this node's ticks were, on its own monotonic clock. The core counts ticks and puts them into
  * messages; what a lease or a staleness comes to in milliseconds is worked out here.
  *
- * It also watches for clock jumps: a machine that was suspended, or whose clock was set, shows that in
- * its wall clock moving apart from the monotonic one, and then neither is to be trusted for a while.
+ * It also watches the wall clock beside the monotonic one. That of a machine which was suspended stands still
+ * meanwhile, and its wall clock does not: what the monotonic clock has missed is added to the times that are
+ * given here. Further apart than that a clock was set, and neither is to be trusted for a while.
  *
  * @module
  */
-import { CLOCK_JUMP_MS, TICKS_KEPT } from "./limits_replica.ts";
+import { CLOCK_JUMP_MS, CLOCK_NOISE_MS, TICKS_KEPT } from "./limits_replica.ts";
 import type { Env } from "./types.ts";
 
 export class TickClock {
@@ -15,7 +16,10 @@ export class TickClock {
   /** By tick modulo the ring's size: the tick, and the time just before it was handled. */
   readonly #ticks = new Float64Array(TICKS_KEPT).fill(-1);
   readonly #timesMs = new Float64Array(TICKS_KEPT);
+  /** How far the wall clock is ahead of the monotonic one, as of the last look. */
   #offsetMs: number;
+  /** What the monotonic clock has missed. */
+  #missedMs = 0;
   #jumpedMs = -Infinity;
 
   constructor(env: Env) {
@@ -23,18 +27,21 @@ export class TickClock {
     this.#offsetMs = env.wallNowMs() - env.now();
   }
 
-  /** When the last clock jump was seen, on the monotonic clock; -Infinity if none was. */
+  /** When the last clock jump was seen, as `nowMs()` tells it; -Infinity if none was. */
   get jumpedMs(): number {
     return this.#jumpedMs;
   }
 
-  /** The monotonic clock, in ms, after a look for jumps: true time cannot have passed unseen. */
+  /** The time in ms, after a look at both clocks: none of it passes unseen. It never goes back. */
   nowMs(): number {
     const nowMs = this.#env.now();
     const offsetMs = this.#env.wallNowMs() - nowMs;
-    if (Math.abs(offsetMs - this.#offsetMs) > CLOCK_JUMP_MS) this.#jumpedMs = nowMs;
+    const apartMs = offsetMs - this.#offsetMs;
     this.#offsetMs = offsetMs;
-    return nowMs;
+    if (apartMs > CLOCK_NOISE_MS && apartMs <= CLOCK_JUMP_MS) this.#missedMs += apartMs;
+    const timeMs = nowMs + this.#missedMs;
+    if (Math.abs(apartMs) > CLOCK_JUMP_MS) this.#jumpedMs = timeMs;
+    return timeMs;
   }
 
   /**

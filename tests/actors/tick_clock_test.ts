@@ -47,3 +47,28 @@ Deno.test("TickClock takes a suspended machine's lost time for a jump", async ()
   const nowMs = clock.nowMs();
   assertEquals([nowMs, clock.jumpedMs], [1000, 1000]);
 });
+
+Deno.test("TickClock adds what a machine missed that was suspended for moments", async () => {
+  const inner = virtualEnv(1);
+  const env = new NodeEnv(inner);
+  const clock = new TickClock(env);
+  for (let times = 1; times <= 10; times++) {
+    env.suspend();
+    await inner.advance(CLOCK_JUMP_MS);
+    env.resume();
+    assertEquals([clock.nowMs(), clock.jumpedMs], [times * CLOCK_JUMP_MS, -Infinity]);
+  }
+});
+
+Deno.test("TickClock takes no noise of the wall clock for time, and never goes back", async () => {
+  const inner = virtualEnv(1);
+  const env = new NodeEnv(inner);
+  const clock = new TickClock(env);
+  for (let looks = 1; looks <= 100; looks++) {
+    await inner.advance(20);
+    env.jumpWall(looks % 2 === 0 ? 1 : -1); // As whole ms read.
+    assertEquals(clock.nowMs(), looks * 20);
+  }
+  env.jumpWall(-CLOCK_JUMP_MS);
+  assertEquals([clock.nowMs(), clock.jumpedMs], [2000, -Infinity]);
+});

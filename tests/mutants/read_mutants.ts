@@ -115,6 +115,19 @@ export const READ_MUTANTS: readonly Mutant[] = [
     caughtBy: testsOf(LEASE_BOUND, LAST_READ_BEFORE_FIRST_VOTE),
   },
   {
+    name: "standstills-not-counted",
+    breaks:
+      "a short time that the monotonic clock stood still counts for leases and staleness (bug 20)",
+    file: "actors/tick_clock.ts",
+    find: "this.#missedMs += apartMs;",
+    replace: "this.#missedMs += 0;",
+    caughtBy: testsOf(
+      "tests/actors/consistency_test.ts",
+      "reads: a leader that is suspended for moments, again and again, serves nothing old (bug 20)",
+      "reads: an eventual read counts the time that its node did not see pass",
+    ),
+  },
+  {
     name: "lease-outlasts-the-ticks-at-once",
     breaks:
       "what ticks may come at once is taken off what voters wait before it bounds the lease (bug 20)",
