@@ -122,7 +122,7 @@ export const READ_MUTANTS: readonly Mutant[] = [
     find: "this.#missedMs += apartMs;",
     replace: "this.#missedMs += 0;",
     caughtBy: testsOf(
-      "tests/actors/consistency_test.ts",
+      CONSISTENCY,
       "reads: a leader that is suspended for moments, again and again, serves nothing old (bug 20)",
       "reads: an eventual read counts the time that its node did not see pass",
     ),
