@@ -20,6 +20,16 @@ async function runMeasured(args: readonly string[]): Promise<[counts: Counts, is
   return [counts, problems.length > 0];
 }
 
+const USAGE = `Usage: deno task test [path ...] [flags of deno test, such as --filter]
+
+Runs all tests, or those of the files and directories that are named. deno task coverage does the same and
+prints how much of each room they reached; it fails where that is too little.`;
+
+if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
+  console.log(USAGE);
+  Deno.exit(0);
+}
+
 const isMeasured = Deno.env.get("TEST_COVERAGE") === "1";
 const [counts, isShort] = isMeasured
   ? await runMeasured(Deno.args)

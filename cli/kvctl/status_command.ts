@@ -9,7 +9,7 @@ import { formatTable } from "../table.ts";
 import type { Command, Context } from "./command.ts";
 import { CommandFailed } from "./failure.ts";
 import { ROUND_MIN_MS, VIEW_MS, WAIT_DEFAULT_MS, WAIT_POLL_MS } from "./limits.ts";
-import { type Asked, askReady, askView, freshestOf, type View } from "./view.ts";
+import { askDetail, type Asked, askReady, askView, freshestOf, type View } from "./view.ts";
 
 export const statusCommand: Command = {
   name: "status",
@@ -64,6 +64,8 @@ async function status({ args, client, io, json }: Context): Promise<number> {
     }
     await io.write(`${table(nodes)}\n`);
     for (const line of damages(nodes)) await io.write(`${line}\n`);
+    const askMs = Math.min(VIEW_MS, client.timeoutMs);
+    for (const line of await absences(nodes, askMs)) await io.write(`${line}\n`);
   }
   return views.some((view) => view.leader !== null) ? EXIT_OK : EXIT_FAILED;
 }
@@ -160,9 +162,16 @@ const head = [
 function table(nodes: readonly Judged[]): string {
   const rows = nodes.flatMap(({ id, url, asked, isMember }) => {
     if (!("view" in asked)) return [[id ?? "?", url, asked.why, ...head.slice(3).map(() => "-")]];
-    return asked.view.replicas.map((replica) =>
-      row(id ?? "?", url, roleOf(replica, isMember), replica)
-    );
+    const { replicas } = asked.view;
+    if (replicas.length === 0) {
+      return [[
+        id ?? "?",
+        url,
+        "no replica",
+        ...head.slice(3).map(() => "-"),
+      ]];
+    }
+    return replicas.map((replica) => row(id ?? "?", url, roleOf(replica, isMember), replica));
   });
   return formatTable([head, ...rows]);
 }
@@ -178,6 +187,15 @@ function damages(nodes: readonly Judged[]): string[] {
     const replicas = "view" in asked ? asked.view.replicas : [];
     return replicas.flatMap(({ damage }) => damage ? [`${id ?? url} is damaged: ${damage}`] : []);
   });
+}
+
+/** Why nodes that answer have no replica, a line each: their data do not read back, or are still being read. */
+async function absences(nodes: readonly Judged[], timeoutMs: number): Promise<string[]> {
+  const absent = nodes.filter(({ asked }) => "view" in asked && asked.view.replicas.length === 0);
+  return await Promise.all(absent.map(async ({ id, url }) => {
+    const detail = await askDetail(url, timeoutMs);
+    return `${id ?? url} has no replica running: ${detail ?? "it does not say why"}`;
+  }));
 }
 
 function row(id: string, url: string, role: string, replica: View["replicas"][number]): string[] {

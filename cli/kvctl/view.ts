@@ -69,6 +69,18 @@ export async function askReady(url: string, timeoutMs: number): Promise<string |
   return asked.ok ? null : "is not ready";
 }
 
+/** Why a node that answers is not ready, in its own words; null if it is, or does not say. */
+export async function askDetail(url: string, timeoutMs: number): Promise<string | null> {
+  const asked = await askText(`${url}/readyz`, timeoutMs);
+  if ("why" in asked || asked.ok) return null;
+  try {
+    const { detail } = JSON.parse(asked.text);
+    return typeof detail === "string" ? detail : null;
+  } catch {
+    return null;
+  }
+}
+
 async function askText(
   url: string,
   timeoutMs: number,

@@ -35,6 +35,8 @@ export class FakeNode implements AsyncDisposable {
   clusterId = "00000000-0000-4000-8000-000000000001";
   /** What the node says that its disk lacks. */
   damage: string | null = null;
+  /** Why the node has no replica running, as it says at /readyz; null if it has one. */
+  failure: string | null = null;
   /** The state hash that the node reports next. */
   sample: () => { index: number; hash: string } = () => ({ index: 7, hash: "aa".repeat(16) });
 
@@ -60,13 +62,21 @@ export class FakeNode implements AsyncDisposable {
     const fault = await this.fault(seen);
     if (fault !== null) return fault;
     if (url.pathname === "/v1/cluster") return Response.json(this.#view());
-    if (url.pathname === "/readyz") return new Response("ok\n");
+    if (url.pathname === "/readyz") {
+      return this.failure === null
+        ? new Response("ok\n")
+        : problem(503, "unavailable", this.failure);
+    }
     return this.#cluster.store(seen);
   }
 
   #view(): unknown {
     const stateHash = this.sample();
     const leader = "n1";
+    if (this.failure !== null) {
+      const { clusterId, id: node } = this;
+      return { clusterId, node, leader: null, term: 0, members: [], replicas: [] };
+    }
     return {
       clusterId: this.clusterId,
       node: this.id,

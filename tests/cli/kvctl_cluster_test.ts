@@ -41,6 +41,19 @@ Deno.test("kvctl status shows who is damaged, and what it lacks", async () => {
   assertEquals(lines.slice(5), ["n2 is damaged: The mark beside the log is missing"]);
 });
 
+Deno.test("kvctl status shows who answers and has no replica running, and why", async () => {
+  await using cluster = new FakeCluster();
+  const [first, , third] = cluster.nodes;
+  third.failure = "the replica has failed (CorruptLog)";
+  const run = await kvctl(["status", "--url", first.url]);
+  assertEquals(run.code, 0);
+  assertMatch(run.out, /^n3 +http:\S+ +no replica +- +- +- +- +- +- +-$/m);
+  const why = "n3 has no replica running: the replica has failed (CorruptLog)";
+  assertEquals(run.out.trimEnd().split("\n").at(-1), why);
+  const alone = await kvctl(["status", "--url", third.url]);
+  assertEquals([alone.code, alone.out.trimEnd().split("\n").at(-1)], [1, why]);
+});
+
 Deno.test("kvctl status shows who does not answer", async () => {
   await using cluster = new FakeCluster();
   const [, , third] = cluster.nodes;
