@@ -88,7 +88,10 @@ Deno.test("HistoryRecorder records spans, and what is never answered as unknown"
 const unreadable: Readonly<Record<string, readonly [string, string]>> = {
   "text that is no JSON": ['{"client":\n', "line 1: it is no JSON"],
   "an empty file": ["\n \n", "line 1: the file is empty"],
-  "a file of another kind": ["hello\n", "line 1: the format is not known: hello"],
+  "a file of another kind": [
+    "hello\n",
+    "line 1: the format is not known (docs/history-format.md): hello",
+  ],
   "another version": [
     '{"format":"kvorum-history","version":2,"unit":"ms"}',
     "line 1: version 2 is not known",

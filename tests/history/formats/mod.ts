@@ -35,5 +35,8 @@ function recognise(text: string): Format {
   if (/^\{\s*"/.test(first)) return "kvorum";
   if (/^(?:;|\[?\s*(?:#\S+\s*)?\{\s*:)|^\[$/.test(first)) return "edn";
   if (lines.some(isJepsenLogLine)) return "jepsen-log";
-  throw new HistoryUnreadable(at + 1, `the format is not known: ${first.slice(0, 60)}`);
+  throw new HistoryUnreadable(
+    at + 1,
+    `the format is not known (docs/history-format.md): ${first.slice(0, 60)}`,
+  );
 }
