@@ -34,9 +34,17 @@ export function eventStream(
     clearTimeout(stall);
     watch.close();
   };
+  const awaitReader = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    stall = setTimeout(() => {
+      end();
+      controller.error(new Error("Cannot go on with the watch: nothing was read for too long"));
+    }, stallMs);
+  };
   return new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(utf8Encoder.encode(`retry: ${WATCH_RETRY_MS}\n\n`));
+      // Of a client that had gone before its answer, nobody ever reads or cancels anything.
+      awaitReader(controller);
     },
     async pull(controller) {
       clearTimeout(stall);
@@ -46,15 +54,14 @@ export function eventStream(
       });
       if (isOver) return;
       if (text !== "") controller.enqueue(utf8Encoder.encode(text));
+      // The server may find in taking it that its client has gone, and cancel before this goes on.
+      if (isOver) return;
       if (isLast) {
         end();
         controller.close();
         return;
       }
-      stall = setTimeout(() => {
-        end();
-        controller.error(new Error("Cannot go on with the watch: nothing was read for too long"));
-      }, stallMs);
+      awaitReader(controller);
     },
     cancel: end,
   }, { highWaterMark: 0 });

@@ -1,9 +1,9 @@
 /** Clients that are slow, silent or many: none holds a connection, a request or memory for ever. */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { HTTP_LIMITS } from "../../transport/http/limits.ts";
+import { ACCEPT_RETRY_MS, HTTP_LIMITS } from "../../transport/http/limits.ts";
 import { BODY_MS } from "../../routes/limits.ts";
 import { RawClient, statusOf } from "./raw_client.ts";
-import { type Served, servedTest } from "./served.ts";
+import { HandClock, type Served, servedTest } from "./served.ts";
 
 const { firstRequestMs, idleMs, lingerMs, sweepMs } = HTTP_LIMITS;
 const GET = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -115,6 +115,30 @@ for (const [what, request] of SLOW_BODIES) {
     },
   );
 }
+
+servedTest(
+  "a slow body holds its room no longer for a watch beside it on its connection (HTTP/2)",
+  async (served) => {
+    const url = `http://127.0.0.1:${served.port}`;
+    using client = Deno.createHttpClient({ http1: false, http2: true });
+    const watch = await fetch(`${url}/v1/watch?key=a`, { client });
+    const { readable: body, writable } = new TransformStream<Uint8Array>();
+    const writer = writable.getWriter();
+    void writer.write(new TextEncoder().encode("half")).catch(() => {});
+    const asked = fetch(`${url}/v1/kv/slow`, { method: "PUT", body, client });
+    await reading(served);
+    assertEquals(served.server.connections, 1);
+    served.clock.pass(BODY_MS + 3 * sweepMs);
+    const answer = await asked;
+    assertEquals(answer.status, 408);
+    served.clock.pass(lingerMs + 3 * sweepMs);
+    await connections(served, 0);
+    while (served.bodies.bytes > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await watch.text().catch(() => {});
+    await answer.body?.cancel().catch(() => {});
+    await writer.abort().catch(() => {});
+  },
+);
 
 servedTest("a body that trickles in is given up as one that stops", async (served) => {
   using client = await RawClient.connect(served.port);
@@ -239,6 +263,30 @@ Deno.test("a server that is out of descriptors accepts again once it has some", 
     Deno.listen = listen;
     await server.shutdown();
   }
+});
+
+Deno.test("a server that is out of descriptors stops when it is told to", async () => {
+  const { listen } = Deno;
+  Deno.listen = ((options: Deno.TcpListenOptions) => {
+    const listener = listen(options);
+    listener.accept = () => Promise.reject(new Error("Too many open files (os error 24)"));
+    return listener;
+  }) as typeof Deno.listen;
+  const failed = Promise.withResolvers<void>();
+  const clock = new HandClock();
+  const { HttpServer } = await import("../../transport/http/server.ts");
+  const server = new HttpServer({
+    hostname: "127.0.0.1",
+    port: 0,
+    handle: () => Promise.resolve(new Response()),
+    log: () => failed.resolve(),
+    clock,
+  });
+  Deno.listen = listen;
+  await failed.promise;
+  const stopped = server.shutdown();
+  clock.pass(ACCEPT_RETRY_MS);
+  await stopped;
 });
 
 Deno.test("a server on a Deno that serves no single connections says so at the start, and listens nowhere", async () => {

@@ -211,6 +211,16 @@ Deno.test("eventStream() closes its watch when it ends, is cancelled, fails, or 
   assertEquals(closed, ["ended", "cancelled", "failed"]);
 });
 
+Deno.test("eventStream() closes its watch if nobody reads it at all: its client had gone before the answer", async () => {
+  const closed = Promise.withResolvers<void>();
+  const unread = eventStream(watchOf([], closed.resolve), 1);
+  await closed.promise;
+  assertEquals(
+    await new Response(unread).text().catch(({ message }) => /too long/.test(message)),
+    true,
+  );
+});
+
 /** Reads a stream of events, in its own time. */
 class Reader {
   readonly parser = new EventParser();

@@ -56,17 +56,24 @@ export interface MeasuredTests {
   readonly counts: Counts;
   /** One row a room. */
   readonly table: string;
-  /** A sentence for each room where too little was reached. */
+  /** A sentence for each room where too little was reached, or for why that is not known. */
   readonly problems: readonly string[];
 }
 
 /** Runs the tests that the arguments name, or all, and measures what they reach. */
 export async function measureTests(args: readonly string[]): Promise<MeasuredTests> {
   let covered: readonly FileCoverage[] = [];
+  const unmeasured: string[] = [];
   const files = sourceFiles();
   const counts = await runTests(args, async (directory) => {
-    covered = await collect(directory, files);
+    try {
+      covered = await collect(directory, files);
+    } catch (error) {
+      // As when a module does not load: that must not keep the tests from telling what they found.
+      unmeasured.push(`Cannot measure what the tests reach: ${error}`);
+    }
   });
+  if (unmeasured.length > 0) return { counts, table: "", problems: unmeasured };
   const measured = new Set([...files, ENTRY]);
   const rooms = roomsOf(covered.filter(({ path }) => measured.has(path)));
   // Of those that were loaded, the report leaves out what holds types alone.

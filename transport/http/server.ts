@@ -1,6 +1,6 @@
 /**
- * A node's HTTP server, of its clients' port or of its peers', connection by connection: how many there may be, and how long each may keep the
- * server waiting for a request or for its answer to be taken.
+ * A node's HTTP server, of its clients' port or of its peers', connection by connection: how many there
+ * may be, and how long each may keep the server waiting for a request or for its answer to be taken.
  *
  * `Deno.serve` has no limit on either (2.9.6; denoland/deno#25433): whoever connects and says nothing, or
  * sends half of a request's headers, holds a connection for as long as the process lives. So connections
@@ -78,9 +78,12 @@ interface Visit {
   asking: number;
   /** Whether a request ever came. */
   hasAsked: boolean;
-  /** Whether its client was told that it took too long: then it is not waited for. */
+  /** Whether its client was told that it took too long: then nothing that it asks is waited for. */
   isOver: boolean;
-  /** When it last began to be waited for; as of the last sweep, since a clock costs too much a request. */
+  /**
+   * When it last began to be waited for, or was over; as of the last sweep, since a clock costs too much a
+   * request.
+   */
   sinceMs: number;
 }
 
@@ -161,7 +164,6 @@ export class HttpServer {
       if (this.#visits.size < this.#limits.connectionsMax) this.#visit(connection);
       else connection.close();
     }
-    this.#listener.close();
   }
 
   #visit(connection: Deno.TcpConn): void {
@@ -209,7 +211,7 @@ export class HttpServer {
       const response = await handle(request, info);
       const held = onAnswer === undefined ? null : onAnswer(response);
       if (held !== null) await held;
-      if (response.status === REQUEST_TIMEOUT) visit.isOver = true;
+      if (response.status === REQUEST_TIMEOUT) this.#giveUp(visit);
       else if (isStreamed?.(response)) this.#follow(visit, info.completed);
       return response;
     } finally {
@@ -224,9 +226,15 @@ export class HttpServer {
     void completed.then(rest, rest);
   }
 
+  #giveUp(visit: Visit): void {
+    if (visit.isOver) return;
+    visit.isOver = true;
+    visit.sinceMs = this.#nowMs;
+  }
+
   #rest(visit: Visit): void {
     visit.asking--;
-    visit.sinceMs = this.#nowMs;
+    if (!visit.isOver) visit.sinceMs = this.#nowMs;
   }
 
   #sweepLater(): { cancel(): void } {
@@ -240,8 +248,9 @@ export class HttpServer {
     this.#nowMs = nowMs;
     this.#options.onSweep?.(nowMs);
     for (const visit of this.#visits) {
-      // What a handler has taken it answers within deadlines of its own.
-      if (visit.asking > 0 || this.#isClosed) continue;
+      // What a handler has taken it answers within deadlines of its own. Beside a body that was given up
+      // HTTP/2 can ask for more and more, or watch, and so would keep the room of that body for ever.
+      if (visit.asking > 0 && !visit.isOver || this.#isClosed) continue;
       if (nowMs - visit.sinceMs > this.#patienceMs(visit)) visit.cut.now();
     }
   }
