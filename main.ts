@@ -25,7 +25,6 @@ import { prepareStart, type Start } from "./cli/node_start.ts";
 import { pause } from "./cli/pause.ts";
 import { hostAndPort, type Peer } from "./cli/peers.ts";
 import { Unreached } from "./cli/unreached.ts";
-import { MalformedSnapshot } from "./kv/snapshot_reader.ts";
 import {
   type Configuration,
   GROUP_DEFAULT,
@@ -38,13 +37,7 @@ import { Bodies } from "./routes/bodies.ts";
 import { isStreamed } from "./routes/reply.ts";
 import { refuseVolatileKv } from "./storage/disk.ts";
 import { openKvLogStore } from "./storage/kv_log_store.ts";
-import {
-  CorruptLog,
-  CorruptSnapshot,
-  Fenced,
-  type LogStore,
-  WrongIdentity,
-} from "./storage/types.ts";
+import { Fenced, type LogStore, WrongIdentity } from "./storage/types.ts";
 import type { TransportEvent } from "./transport/events.ts";
 import { HttpServer } from "./transport/http/server.ts";
 import { transportKinds } from "./transport/kinds.ts";
@@ -366,14 +359,12 @@ async function followSeeds(config: NodeConfig, node: Node, signal: AbortSignal):
   }
 }
 
-/** What the next process would find as this one did: a crash loop would only hide the reason. */
-const INCURABLE = [CorruptLog, CorruptSnapshot, MalformedSnapshot, InvariantError];
-
 /** Ends the process where another one could do better; where none could, stays to say why. */
 function exitCodeOf(error: unknown): number | Promise<number> {
   if (error instanceof Fenced) return EXIT_FENCED;
   if (error instanceof WrongIdentity) return EXIT_USAGE;
-  if (INCURABLE.some((type) => error instanceof type)) return new Promise(() => {});
+  // What the next process would find as this one did: a crash loop would only hide the reason.
+  if (isUnreadable(error) || error instanceof InvariantError) return new Promise(() => {});
   return EXIT_FAILED;
 }
 

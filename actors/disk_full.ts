@@ -99,12 +99,12 @@ export class DiskFull {
   }
 
   #stand(state: State): void {
-    perform(state, step(state.core, mayStand(state)));
+    perform(state, step(state.core, standInput(state)));
   }
 }
 
-/** Whether this node should lead: not if it is an outcast, nor while its disk is full. */
-export function mayStand({ disk, outcast }: State): Extract<Input, { type: "stand" }> {
+/** Tells the core whether this node should lead: not if it is an outcast, nor while its disk is full. */
+export function standInput({ disk, outcast }: State): Extract<Input, { type: "stand" }> {
   return { type: "stand", standing: !outcast && !disk.isFull, outcast };
 }
 

@@ -16,7 +16,7 @@
  * @module
  */
 import { capture } from "./capture.ts";
-import { mayStand } from "./disk_full.ts";
+import { standInput } from "./disk_full.ts";
 import { beginRead, onReadRequest, watchClock } from "./lease.ts";
 import { PROPOSE_BYTES_MAX } from "./limits_replica.ts";
 import { holdingOf, noteAcknowledged } from "./holdings.ts";
@@ -227,7 +227,7 @@ function onTicks(state: State, ticks: number, timeMs: number): void {
 function setOutcast(state: State, outcast: boolean): void {
   if (state.outcast === outcast) return;
   state.outcast = outcast;
-  perform(state, step(state.core, mayStand(state)));
+  perform(state, step(state.core, standInput(state)));
 }
 
 /** Persists what is persisted already: the commit fails if another process has opened the data. */

@@ -161,16 +161,10 @@ const head = [
 
 function table(nodes: readonly Judged[]): string {
   const rows = nodes.flatMap(({ id, url, asked, isMember }) => {
-    if (!("view" in asked)) return [[id ?? "?", url, asked.why, ...head.slice(3).map(() => "-")]];
+    const silent = (why: string) => [[id ?? "?", url, why, ...head.slice(3).map(() => "-")]];
+    if (!("view" in asked)) return silent(asked.why);
     const { replicas } = asked.view;
-    if (replicas.length === 0) {
-      return [[
-        id ?? "?",
-        url,
-        "no replica",
-        ...head.slice(3).map(() => "-"),
-      ]];
-    }
+    if (replicas.length === 0) return silent("no replica");
     return replicas.map((replica) => row(id ?? "?", url, roleOf(replica, isMember), replica));
   });
   return formatTable([head, ...rows]);

@@ -15,7 +15,7 @@ import { faultyPlace } from "./faulty_place.ts";
 import { append, EventLog, GROUP, ManualEnv, N1, N2, ping, realEnv, until } from "./harness.ts";
 import { HttpRelay, HttpStub, PIECE } from "./http_peer.ts";
 import { CLUSTER, RawServer, welcomeText } from "./raw_peer.ts";
-import { ANY_PORT, streamNode, streamPlace } from "./stream_place.ts";
+import { streamNode, streamPlace } from "./stream_place.ts";
 
 transportContract("http", () => streamPlace(createHttpTransport));
 transportContract("faulty http", () => faultyPlace(streamPlace(createHttpTransport)));
@@ -279,17 +279,8 @@ Deno.test("http keeps its session when a proxy cuts the watch, and ends it when 
 
 Deno.test("http and tcp nodes tell each other, in both logs, that their transports differ", async () => {
   const a = node(N1);
-  const log = new EventLog();
-  const b = createTcpTransport({
-    self: N2,
-    clusterId: CLUSTER,
-    boot: 1,
-    incarnation: 1,
-    listen: ANY_PORT,
-    env: realEnv(),
-    onEvent: log.record,
-    limits: { backoffMinMs: 5, backoffMaxMs: 20 },
-  });
+  const limits = { backoffMinMs: 5, backoffMaxMs: 20 };
+  const { transport: b, log } = streamNode(N2, (base) => createTcpTransport({ ...base, limits }));
   await a.transport.start(a.inbox.handler);
   await b.start(() => {});
   try {
