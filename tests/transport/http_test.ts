@@ -12,9 +12,9 @@ import { createTcpTransport } from "../../transport/tcp.ts";
 import type { PeerAddress } from "../../transport/types.ts";
 import { transportContract } from "./contract.ts";
 import { faultyPlace } from "./faulty_place.ts";
-import { append, EventLog, GROUP, ManualEnv, N1, N2, ping, realEnv, until } from "./harness.ts";
+import { append, EventLog, GROUP, ManualEnv, N1, N2, ping, until } from "./harness.ts";
 import { HttpRelay, HttpStub, PIECE } from "./http_peer.ts";
-import { CLUSTER, RawServer, welcomeText } from "./raw_peer.ts";
+import { RawServer, welcomeText } from "./raw_peer.ts";
 import { streamNode, streamPlace } from "./stream_place.ts";
 
 transportContract("http", () => streamPlace(createHttpTransport));
