@@ -60,9 +60,11 @@ export class MemoryChunks {
     this.#values.delete(serial);
   }
 
-  /** Deletes all chunks, as the loss of their file does. */
+  /** Deletes everything, as the loss of the file does. */
   lose(): void {
     for (const serial of [...this.#values.keys()]) this.delete(serial);
+    this.incoming = null;
+    this.#serialMax = 0;
   }
 
   /**
@@ -86,6 +88,18 @@ export class MemoryChunks {
   repaired(): void {
     for (const serial of this.#kept) this.delete(serial);
     this.#kept = [];
+  }
+
+  /** A copy of the whole file. */
+  image(): MemoryChunks {
+    const copy = new MemoryChunks();
+    copy.incoming = this.incoming;
+    copy.#bytes = this.#bytes;
+    copy.#serialMax = this.#serialMax;
+    for (const [serial, values] of this.#values) {
+      copy.#values.set(serial, values.map((value) => value.slice()));
+    }
+    return copy;
   }
 
   /** Flips a bit in the next chunk of a snapshot that comes in, once it is here. */

@@ -57,7 +57,7 @@ export class MemoryDisk {
   onLanded: (() => void) | null = null;
   readonly #incarnation: number;
   /** What there is of snapshots, current or not. */
-  readonly chunks = new MemoryChunks();
+  readonly chunks: MemoryChunks;
   #owner: Identity | null = null;
   #boot = 0;
   #log = new MemoryLog();
@@ -71,19 +71,24 @@ export class MemoryDisk {
   #isLogCorrupt = false;
   readonly #room = new Room(() => this.#log.bytes + this.chunks.bytes);
 
-  /** A disk in place of one that was lost needs another `incarnation`; nothing here is random. */
-  constructor(incarnation = 1) {
+  /**
+   * A disk in place of one that was lost needs another `incarnation`; nothing here is random.
+   *
+   * @param chunks what there is of snapshots already.
+   */
+  constructor(incarnation = 1, chunks = new MemoryChunks()) {
     this.#incarnation = incarnation;
+    this.chunks = chunks;
   }
 
-  /** The log, its mark and what is remembered, as a backup of the directory has them; without snapshots. */
+  /** All files as they are now, as a backup of the directory has them. What fails here does not fail there. */
   copy(): MemoryDisk {
-    if (this.#log.current !== null) throw new Error("Cannot copy the disk: it has a snapshot");
-    const copy = new MemoryDisk(this.#incarnation);
+    const copy = new MemoryDisk(this.#incarnation, this.chunks.image());
     copy.#owner = this.#owner;
     copy.#boot = this.#boot;
     copy.#log = this.#log.image();
     copy.#mark = this.#mark;
+    copy.#isLogCorrupt = this.#isLogCorrupt;
     return copy;
   }
 

@@ -8,6 +8,7 @@ import {
   type Fault,
   type FaultClass,
   LEADER,
+  type LosableFile,
   type Moment,
   MOMENTS,
   type PartitionShape,
@@ -19,6 +20,7 @@ interface World {
   readonly runMs: number;
 }
 
+const FILES: readonly LosableFile[] = ["log", "mark", "snapshots"];
 const SHAPES: readonly PartitionShape[] = ["halves", "halves", "one-way", "bridge", "ring"];
 /** Down times: from a restart that nobody notices to one after which everybody has moved on. */
 const DOWN_MS = [5, 20, 100, 300, 800, 2_000, 120_000];
@@ -65,6 +67,16 @@ export function drawFault(dice: Dice, of: FaultClass, world: World): Fault {
         ms: shortMs,
       };
     case "disk-errors":
+      if (dice.happens(30)) {
+        // A node tries a few times by itself; then its process ends, and another one tries.
+        return {
+          atMs,
+          type: "open-error",
+          node,
+          times: dice.pick([1, 2, 12]),
+          ms: dice.pick([5, 300]),
+        };
+      }
       return {
         atMs,
         type: "disk-error",
@@ -145,7 +157,12 @@ function drawClock(dice: Dice, atMs: number, node: number): Fault {
 }
 
 function drawDamage(dice: Dice, atMs: number, node: number, ms: number): Fault {
-  const draw = dice.below(10);
+  const draw = dice.below(16);
+  if (draw >= 13) return { atMs, type: "lose-file", node, of: dice.pick(FILES), ms };
+  if (draw >= 10) {
+    const of = dice.pick(["log", "mark", "disk", "disk"] as const);
+    return { atMs, type: "put-back", node, of, ageMs: dice.between(30, 1_000), ms };
+  }
   if (draw < 5) return { atMs, type: "lose-tail", node, commits: dice.between(1, 12), ms };
   if (draw < 6) {
     return { atMs, type: "flip", node: Math.max(0, node), of: "incoming", ms };

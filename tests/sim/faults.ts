@@ -5,6 +5,7 @@
  */
 import { addressOf } from "../actors/addresses.ts";
 import { isOutcome } from "./clients.ts";
+import { Damages, isDamage } from "./damages.ts";
 import { Duel } from "./duel.ts";
 import type { Machine } from "./machine.ts";
 import type { Mark } from "./marks.ts";
@@ -12,7 +13,6 @@ import { CLASS_OF, type Fault, LEADER, type Moment, type StruckCounts } from "./
 import type { World } from "./world.ts";
 import type { MemberRequest } from "../../actors/service.ts";
 import { isMember, members } from "../../raft/quorum.ts";
-import type { Configuration } from "../../raft/types.ts";
 
 type FaultOf<T extends Fault["type"]> = Extract<Fault, { type: T }>;
 type Aimed = FaultOf<"aim" | "aim-cut">;
@@ -37,11 +37,17 @@ export class Faults {
   readonly #aims: { readonly fault: Aimed; readonly untilMs: number }[] = [];
   #duels: Duel[] = [];
   #isOver = false;
+  readonly #damages: Damages;
   /** Requests of operators that were not answered yet, and the process that was asked. */
   readonly #open = new Set<{ readonly process: NonNullable<Machine["process"]> }>();
 
   constructor(world: World) {
     this.#world = world;
+    this.#damages = new Damages(
+      world,
+      (fault) => this.#count(fault),
+      (ms, act) => this.#later(ms, act),
+    );
     world.onMoment = (machine, moment) => this.#moment(machine, moment);
     for (const fault of world.schedule.faults) {
       world.env.setTimer(() => this.#strike(fault), fault.atMs);
@@ -112,7 +118,7 @@ export class Faults {
 
   /** What befalls one machine. */
   #strikeOne(fault: Exclude<Fault, FaultOf<Untargeted>>, machine: Machine): void {
-    if (CLASS_OF[fault.type] !== "damage") this.#count(fault);
+    if (!isDamage(fault)) this.#count(fault);
     switch (fault.type) {
       case "crash":
         this.#crash(machine, fault.landed, fault.ms);
@@ -138,10 +144,11 @@ export class Faults {
       case "disk-error":
         this.#diskError(machine, fault);
         break;
-      case "lose-tail":
-      case "flip":
-      case "wipe":
-        this.#damage(machine, fault);
+      case "open-error":
+        this.#openError(machine, fault);
+        break;
+      default:
+        this.#damages.strike(machine, fault);
         break;
     }
   }
@@ -302,38 +309,9 @@ export class Faults {
     else disk.failNextChunk(point, new Error("Injected: EIO"));
   }
 
-  /** Of a minority only, so that a good copy of all that was committed is left, and a quorum to say so. */
-  #damage(machine: Machine, fault: FaultOf<"lose-tail" | "flip" | "wipe">): void {
-    const world = this.#world;
-    if (!this.#mayDamage(machine)) return;
-    this.#count(fault);
-    if (fault.type === "flip" && fault.of === "incoming") return machine.disk.chunks.corruptNext();
-    world.crash(machine, false);
-    machine.wasDamaged = true;
-    const { disk } = machine;
-    if (fault.type === "lose-tail") {
-      disk.loseCommits(Math.min(fault.commits, disk.losableCommits));
-      machine.isSuspect = true;
-    } else if (fault.type === "wipe") {
-      world.wipe(machine, machine.isFounder);
-      machine.isOutcast = true;
-    } else if (fault.of === "log") {
-      disk.corruptLog();
-      machine.isOutcast = true;
-    } else if ((disk.snapshot?.meta.index ?? 0) > 0) {
-      disk.corruptChunk(0);
-      machine.isSuspect = true;
-    }
-    world.watch.damaged(machine);
-    world.startLater(machine, fault.ms);
-  }
-
-  #mayDamage(machine: Machine): boolean {
-    const world = this.#world;
-    if (!machine.isRunning || machine.isOutcast) return false;
-    const configurations = world.configurations();
-    return configurations.length > 0 &&
-      configurations.every((each) => survivesLossOf(world, each, machine));
+  #openError(machine: Machine, { times, ms }: FaultOf<"open-error">): void {
+    machine.disk.failOpening(times, new Error("Injected: EIO at the start"));
+    this.#crash(machine, false, ms);
   }
 
   #add(fault: FaultOf<"add" | "replace">): void {
@@ -438,16 +416,3 @@ type Untargeted =
   | "remove"
   | "transfer"
   | "storm";
-
-/** Whether a majority of each half is sound without this one and those that are damaged already. */
-function survivesLossOf(world: World, configuration: Configuration, machine: Machine): boolean {
-  const { voters, votersOutgoing } = configuration;
-  for (const half of votersOutgoing.length === 0 ? [voters] : [voters, votersOutgoing]) {
-    const sound = half.filter((id) => {
-      const voter = world.machine(id);
-      return voter !== machine && !world.isUnsound(voter);
-    });
-    if (sound.length <= half.length / 2) return false;
-  }
-  return true;
-}

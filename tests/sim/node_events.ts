@@ -23,7 +23,10 @@ export function nodeEventMark(event: NodeEvent): Mark | null {
     case "disk":
       return event.full ? "disk-full" : "disk-has-room";
     case "transport":
-      if (event.event.type !== "refused" || event.event.direction !== "incoming") return null;
+      if (event.event.type !== "refused") return null;
+      // Who keeps what it has acknowledged to itself is heard by nobody: it alone is told.
+      if (event.event.reason === "older-data") return "older-data-refused";
+      if (event.event.direction !== "incoming") return null;
       switch (event.event.reason) {
         case "old-boot":
           return "old-boot-refused";

@@ -47,6 +47,9 @@ export type PartitionShape =
   /** Each node hears a majority, and each another one. */
   | "ring";
 
+/** The files of a disk: the log, the mark beside it, the chunks of the snapshots. */
+export type LosableFile = "log" | "mark" | "snapshots";
+
 interface Timed {
   readonly atMs: number;
 }
@@ -103,6 +106,13 @@ export type Fault =
       readonly of: "commit" | "chunk";
       readonly landed: boolean;
     }
+    /** A crash after which the disk cannot be read so many times in a row. */
+    | {
+      readonly type: "open-error";
+      readonly node: number;
+      readonly times: number;
+      readonly ms: number;
+    }
     /** A crash after which the disk has lost its last commits. Never more than a minority of voters at a time. */
     | {
       readonly type: "lose-tail";
@@ -116,6 +126,24 @@ export type Fault =
       readonly node: number;
       /** `incoming`: the next chunk of a snapshot that comes in; the process goes on. */
       readonly of: "log" | "snapshot" | "incoming";
+      readonly ms: number;
+    }
+    /** A crash after which one of the files is gone. */
+    | {
+      readonly type: "lose-file";
+      readonly node: number;
+      readonly of: LosableFile;
+      readonly ms: number;
+    }
+    /**
+     * A copy is made, and so long after comes a crash after which it is in the place of the file, or (`disk`) of
+     * all of them. What an older disk must not lack, since nobody need know, is said in damages.ts.
+     */
+    | {
+      readonly type: "put-back";
+      readonly node: number;
+      readonly of: "log" | "mark" | "disk";
+      readonly ageMs: number;
       readonly ms: number;
     }
     /** A crash after which the disk is empty. */
@@ -168,8 +196,11 @@ export const CLASS_OF: Readonly<Record<Fault["type"], FaultClass>> = {
   "slow-disk": "slow-disk",
   "disk-full": "full-disk",
   "disk-error": "disk-errors",
+  "open-error": "disk-errors",
   "lose-tail": "damage",
   "flip": "damage",
+  "lose-file": "damage",
+  "put-back": "damage",
   "wipe": "damage",
   "add": "membership",
   "replace": "membership",

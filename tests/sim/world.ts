@@ -209,6 +209,12 @@ export class World {
     this.watch.damaged(machine);
   }
 
+  /** Puts an older copy of all that a machine had in its place. */
+  restore(machine: Machine, copy: MemoryDisk): void {
+    machine.disk = copy;
+    this.prepareDisk(machine);
+  }
+
   /** Gives its disk the schedule's latency, or that of a slow one. */
   prepareDisk(machine: Machine, commitMs = this.schedule.commitMs): void {
     const { env, schedule } = this;
@@ -361,12 +367,14 @@ export class World {
 
   /** Of what a replica may fail with, all was put into its disk. */
   #fault(machine: Machine, error: unknown): void {
-    const name = (error as Error).name;
+    const { name, message } = error as Error;
     // What comes after a failure meets a log that has to be opened anew.
-    const isInjected = /Injected|an earlier commit failed/.test(`${(error as Error).message}`);
+    const isInjected = /Injected|an earlier commit failed/.test(message);
     const isExpected = ["StorageFull", "CorruptLog", "Fenced", "Quarantined"].includes(name);
     if (isInjected || isExpected) {
-      if (isInjected) this.marks["commit-failed"]++;
+      if (isInjected) {
+        this.marks[/at the start/.test(message) ? "opening-failed" : "commit-failed"]++;
+      }
       return;
     }
     this.watch.broken("no-internal-error", `${machine.id} fails: ${(error as Error).stack}`);
