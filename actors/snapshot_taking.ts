@@ -23,7 +23,7 @@ import type { Reply } from "./types.ts";
 import { encodeSnapshot } from "../kv/snapshot_encoder.ts";
 import type { StoreCapture } from "../kv/store.ts";
 import { entryBytes } from "../raft/entry_codec.ts";
-import { snapshotMeta } from "../raft/snapshots.ts";
+import { knowsMembersAt, snapshotMeta } from "../raft/snapshots.ts";
 import { step } from "../raft/step.ts";
 import type { Entry, LogIndex, SnapshotInfo, SnapshotMeta } from "../raft/types.ts";
 import { SNAPSHOT_CHUNK_BYTES_MAX } from "../storage/limits.ts";
@@ -117,7 +117,7 @@ export class SnapshotTaking {
 
   /** Why none can be taken now; null if one can. */
   #refusal({ core, store, disk, log }: State): Error | null {
-    if (core.damaged || store.index === 0) {
+    if (core.damaged || store.index === 0 || !knowsMembersAt(core, store.index as LogIndex)) {
       return new NotServing("Cannot take a snapshot: this replica is not whole yet");
     }
     if (!disk.hasRoomFor(log.snapshots.current?.bytes ?? 0)) {

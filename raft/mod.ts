@@ -41,7 +41,7 @@ export { CORE_LIMITS, type CoreLimits } from "./limits.ts";
 export { RaftLog } from "./log.ts";
 export type * from "./message.ts";
 export { mergePersists, type PersistBatch } from "./persist.ts";
-export { installVerdict, snapshotMeta } from "./snapshots.ts";
+export { installVerdict, knowsMembersAt, snapshotMeta } from "./snapshots.ts";
 export type { Freshness } from "./stamps.ts";
 export { step } from "./step.ts";
 export * from "./types.ts";

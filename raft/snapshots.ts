@@ -25,10 +25,19 @@ import {
 } from "./types.ts";
 
 /**
+ * Whether a snapshot of `index` could say who the members were there. A node that joins does not know who
+ * founded the cluster, until its log has come to a configuration.
+ */
+export function knowsMembersAt(core: Core, index: LogIndex): boolean {
+  return configurationAt(core, index).configuration.voters.length > 0;
+}
+
+/**
  * What a snapshot of the state that has applied all up to `index` says of itself.
  *
  * @param timeMs the latest stamp of what was applied: the entry at `index` may be cut off.
- * @throws {InvariantError} if that is not committed, or lies before the log's base.
+ * @throws {InvariantError} if that is not committed, or lies before the log's base, or the members there are
+ * not known: nobody could take such a snapshot in.
  */
 export function snapshotMeta(core: Core, index: LogIndex, timeMs: number): SnapshotMeta {
   if (index > core.commitIndex) {
@@ -37,6 +46,9 @@ export function snapshotMeta(core: Core, index: LogIndex, timeMs: number): Snaps
     );
   }
   const { configuration } = configurationAt(core, index);
+  if (configuration.voters.length === 0) {
+    throw new InvariantError(`Cannot take a snapshot of ${index}: its members are not known`);
+  }
   return { index, term: core.log.term(index), timeMs, configuration };
 }
 

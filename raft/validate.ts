@@ -11,8 +11,7 @@ import { CHUNK_BYTES_MAX } from "./limits.ts";
 import type { Message, SnapshotChunk } from "./message.ts";
 import { type Configuration, type Entry, EntryKind, NUMBER_MAX } from "./types.ts";
 
-/** What SnapshotInfo.id looks like. */
-/** The id of a snapshot (SnapshotInfo). */
+/** What the id of a snapshot looks like (SnapshotInfo). */
 export const SNAPSHOT_ID = /^[0-9a-f]{16}$/;
 
 /** Whether all numbers are in range and all entries in order. */

@@ -1,5 +1,6 @@
 /** Snapshots that replicas take of themselves, and what they start from. */
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { addressOf } from "./addresses.ts";
 import { increment, put, VirtualCluster } from "./virtual_cluster.ts";
 import {
   chunksTaken,
@@ -13,6 +14,7 @@ import {
   watchChunks,
 } from "./snapshot_world.ts";
 import { AdminRefused } from "../../actors/outcomes.ts";
+import { nodeId } from "../../raft/types.ts";
 import { CorruptSnapshot } from "../../storage/types.ts";
 
 Deno.test("snapshots: taken by entries under writes, with a log that stays short", async () => {
@@ -244,4 +246,32 @@ Deno.test("snapshots: a single node whose snapshot does not read back halts and 
     assertEquals(eventsOf(cluster, "n1", "quarantined"), []);
     assert(cluster.service("n1").notReady()?.includes("CorruptSnapshot"));
   }, OFTEN);
+});
+
+Deno.test("snapshots: a node that joins takes none of a time from which it does not know the members", async () => {
+  const snapshots = { entriesMax: 40, tailEntries: 1_000 };
+  const limits = { appendEntriesMax: 8, inflightMessagesMax: 1 };
+  await VirtualCluster.run(1, 1, async (cluster) => {
+    await load(cluster, "n1", 100);
+    assertEquals(replicaOf(cluster, "n1").firstIndex, 1);
+    cluster.join("n4");
+    const { url, peer } = addressOf("n4");
+    const request = {
+      id: "n4",
+      url,
+      peer,
+      role: "voter",
+      replaces: null,
+      clusterId: null,
+    } as const;
+    await cluster.settle(cluster.service("n1").addMember(request));
+    await load(cluster, "n1", 100, "later");
+    await cluster.agreedHash();
+    assert(eventsOf(cluster, "n4", "snapshot-taken").length > 0);
+    for (const [index] of eventsOf(cluster, "n4", "snapshot-taken")) {
+      assert(Number(index) > 100, `taken at ${index}, before the first configuration in its log`);
+    }
+    const { meta } = cluster.disks.get("n4")!.snapshot!;
+    assert(meta.configuration.voters.includes(nodeId("n1")), "it does not say who leads");
+  }, { snapshots, limits });
 });

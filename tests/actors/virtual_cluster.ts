@@ -22,7 +22,7 @@ const CONDITION_MS = 30_000;
 const STEP_MS = 10;
 
 /** What all nodes of a cluster are started with. */
-export type ClusterOptions = Pick<NodeOptions, "snapshots" | "hashCheckMs"> & {
+export type ClusterOptions = Pick<NodeOptions, "snapshots" | "hashCheckMs" | "limits"> & {
   /** True if all say of their data that they are the same, to show what that may cost. */
   readonly isDataHidden?: boolean;
 };

@@ -188,6 +188,17 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     ),
   },
   {
+    name: "snapshot-without-its-members",
+    breaks: "a snapshot says who the members are, or nobody can take it in (Raft 7)",
+    file: "raft/snapshots.ts",
+    find: "return configurationAt(core, index).configuration.voters.length > 0;",
+    replace: "return index >= 0 && core.commitIndex >= 0;",
+    caughtBy: testsOf(
+      "tests/actors/snapshot_test.ts",
+      "snapshots: a node that joins takes none of a time from which it does not know the members",
+    ),
+  },
+  {
     name: "snapshot-of-what-is-not-committed",
     breaks: "only what is committed goes into a snapshot (Raft 7)",
     file: "raft/snapshots.ts",

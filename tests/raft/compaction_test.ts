@@ -9,8 +9,11 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import {
   createCore,
+  encodeConfiguration,
   type Entry,
+  EntryKind,
   InvariantError,
+  knowsMembersAt,
   RaftLog,
   recovered,
   snapshotMeta,
@@ -196,6 +199,20 @@ Deno.test("snapshotMeta() describes the state at any index that is committed, fr
   assertEquals(at(2), before);
   compact(core, 3);
   assertThrows(() => at(2), InvariantError, "holds 4 to 4");
+});
+
+Deno.test("snapshotMeta() is not to be had before the log of a node that joins has come to a configuration", () => {
+  const core = start({ configuration: configuration([]), log: [1, 1], term: 1, commit: 2 });
+  assertEquals(knowsMembersAt(core, i(2)), false);
+  assertThrows(() => snapshotMeta(core, i(2), NOW_MS), InvariantError, "its members are not known");
+  const data = encodeConfiguration(configuration([A, B]));
+  const entry = { ...entriesOf([1], 3)[0], kind: EntryKind.Configuration, data };
+  const request = appendRequest({ term: t(1), commit: i(3), entries: [entry] });
+  hear(core, B, { ...request, prevIndex: i(2), prevTerm: t(1) });
+  persisted(core);
+  assertEquals(knowsMembersAt(core, i(2)), false);
+  assertEquals(knowsMembersAt(core, i(3)), true);
+  assertEquals(snapshotMeta(core, i(3), NOW_MS).configuration.voters, [A, B]);
 });
 
 Deno.test("step() counts as durable what was cut off, though nobody had said so yet", () => {

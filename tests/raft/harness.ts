@@ -18,6 +18,7 @@ import {
   grantByLease,
   type Input,
   installVerdict,
+  knowsMembersAt,
   logIndex,
   mergePersists,
   type NodeId,
@@ -205,6 +206,7 @@ export class Cluster {
       return;
     }
     if (applied.index <= (disk.snapshot?.applied.index ?? 0)) return;
+    if (!knowsMembersAt(core, applied.index)) return;
     const compactTo = applied.index - this.#below(this.#happens(50) ? 1 : 12);
     const meta = snapshotMeta(core, applied.index, core.log.entry(applied.index).timeMs);
     storeSnapshot(disk, meta, applied, logIndex(compactTo));
