@@ -19,6 +19,7 @@ import { Monotonic } from "./invariants/monotonic.ts";
 import { OneVote } from "./invariants/one_vote.ts";
 import { StateMachineSafety } from "./invariants/state_machine_safety.ts";
 import { Watches } from "./invariants/watches.ts";
+import { WellFormed } from "./invariants/well_formed.ts";
 import { Ledger } from "./ledger.ts";
 import type { Machine } from "./machine.ts";
 import type { ReplicaLife } from "../../actors/replica_types.ts";
@@ -70,6 +71,7 @@ export class Watch {
       new DurableOnQuorum(machines),
       new IndexOrder(),
       new OneVote(),
+      new WellFormed(),
       new JointChanges(),
       new ExactlyOnce(),
       this.watches,

@@ -20,6 +20,7 @@ import { LogMatching } from "./log_matching.ts";
 import { Monotonic } from "./monotonic.ts";
 import { OneVote } from "./one_vote.ts";
 import { StateMachineSafety } from "./state_machine_safety.ts";
+import { WellFormed } from "./well_formed.ts";
 import type { ReplicaLife } from "../../../actors/replica_types.ts";
 import type { Consistency, ServedRead } from "../../../actors/service.ts";
 import { virtualEnv } from "../../../actors/virtual_env.ts";
@@ -239,6 +240,25 @@ Deno.test("one vote: for two candidates in one term", () => {
     () => it.sent(a, N3, { ...vote, granted: false }),
     () => it.sent(a, N3, { ...vote, pre: true }),
     () => it.sent(a, N3, vote),
+  ]);
+});
+
+Deno.test("well-formed: a snapshot that says of nobody that they are members", () => {
+  const [a] = machines() as [Machine];
+  const it = new WellFormed();
+  const meta = {
+    index: logIndex(4),
+    term: term(1),
+    timeMs: 1,
+    configuration: configurationOf(VOTERS),
+  };
+  const info = { id: "0123456789abcdef", meta, bytes: 3, chunks: 1 };
+  const data = new Uint8Array(3);
+  const chunk = { type: "snapshot-chunk", term: term(2), info, chunk: 0, data } as const;
+  const nobody = { ...meta, configuration: configurationOf([]) };
+  breaks(it, [
+    () => it.sent(a, N2, chunk),
+    () => it.sent(a, N2, { ...chunk, info: { ...info, meta: nobody } }),
   ]);
 });
 
