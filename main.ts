@@ -20,10 +20,9 @@ import { askTarget } from "./cli/join.ts";
 import { CallFailed, ClusterClient } from "./cli/kvctl/client.ts";
 import { SEEDS_REFRESH_MS } from "./cli/limits.ts";
 import { LogOnce } from "./cli/log_once.ts";
-import { writeMembersFile } from "./cli/members_file.ts";
+import { type Member, writeMembersFile } from "./cli/members_file.ts";
 import { prepareStart, type Start } from "./cli/node_start.ts";
 import { pause } from "./cli/pause.ts";
-import { hostAndPort, type Peer } from "./cli/peers.ts";
 import { Unreached } from "./cli/unreached.ts";
 import {
   type Configuration,
@@ -81,12 +80,12 @@ function start(
 ): Node {
   const env = between.env(systemEnv());
   const id = nodeId(config.id);
-  const note = new MembersNote(config.data, clusterId, founders.length === 0);
+  const note = new MembersNote(config.data, clusterId, founders);
   return startNode({
     id,
     clusterId,
     founders: founders.map(nodeAddress),
-    seeds: seeds.map((seed) => ({ ...seed, id: nodeId(seed.id) })),
+    seeds: seeds.map(nodeAddress),
     env,
     openLog: () =>
       between.log(openKvLogStore({
@@ -128,13 +127,14 @@ function snapshotLimits(
 class MembersNote {
   readonly #directory: string;
   readonly #clusterId: string;
-  readonly #joined: boolean;
+  readonly #founders: readonly Member[];
   #told = "";
 
-  constructor(directory: string, clusterId: string, joined: boolean) {
+  /** @param founders none if the node joined. */
+  constructor(directory: string, clusterId: string, founders: readonly Member[]) {
     this.#directory = directory;
     this.#clusterId = clusterId;
-    this.#joined = joined;
+    this.#founders = founders;
   }
 
   take({ voters, votersOutgoing, learners, promoting, addresses }: Configuration): void {
@@ -149,9 +149,10 @@ class MembersNote {
     if (text === "" || text === this.#told) return;
     this.#told = text;
     log("info", `the members: ${text}`);
-    const [clusterId, joined] = [this.#clusterId, this.#joined];
+    const [clusterId, founders] = [this.#clusterId, this.#founders];
+    const joined = founders.length === 0;
     try {
-      writeMembersFile(this.#directory, { clusterId, joined, members: addresses });
+      writeMembersFile(this.#directory, { clusterId, joined, founders, members: addresses });
     } catch (error) {
       // The log has them, too: a disk that is full must not end the node here.
       log("warn", `cannot note the members in ${this.#directory}: ${describe(error)}`);
@@ -159,8 +160,8 @@ class MembersNote {
   }
 }
 
-function nodeAddress(peer: Peer): NodeAddress {
-  return { id: nodeId(peer.id), url: peer.url, peer: hostAndPort(peer.peerHost, peer.peerPort) };
+function nodeAddress({ id, url, peer }: Member): NodeAddress {
+  return { id: nodeId(id), url, peer };
 }
 
 function logNode(event: NodeEvent): void {

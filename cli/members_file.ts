@@ -3,8 +3,8 @@
  * were when it last knew.
  *
  * The log is what counts; this file is for what must be known before the log is open: the cluster's
- * id where no flag gives it, the hosts that the node needs permission for, and that a node which
- * joined must never found a cluster, whatever its flags say later.
+ * id where no flag gives it, the hosts that the node needs permission for, who founded the cluster (which no
+ * log says), and that a node which joined must never found one, whatever its flags say later.
  *
  * @module
  */
@@ -31,6 +31,8 @@ export interface MembersFile {
   readonly clusterId: string;
   /** The node got its members from elsewhere: from a cluster that it joined, or from a backup. */
   readonly joined: boolean;
+  /** With whom the node founded the cluster, itself included; empty if it joined, or if nothing says so. */
+  readonly founders: readonly Member[];
   readonly members: readonly Member[];
 }
 
@@ -74,8 +76,9 @@ function isFile(path: string): boolean {
 /** Writes it, durably. */
 export function writeMembersFile(directory: string, content: MembersFile): void {
   const { clusterId, joined } = content;
-  const members = content.members.map(({ id, url, peer }) => ({ id, url, peer }));
-  const text = JSON.stringify({ format: FORMAT, clusterId, joined, members }, null, 2);
+  const plain = ({ id, url, peer }: Member) => ({ id, url, peer });
+  const [founders, members] = [content.founders.map(plain), content.members.map(plain)];
+  const text = JSON.stringify({ format: FORMAT, clusterId, joined, founders, members }, null, 2);
   replaceFile(`${directory}/${MEMBERS_FILE}`, new TextEncoder().encode(`${text}\n`));
 }
 
@@ -95,10 +98,14 @@ function parse(text: string): MembersFile | null {
     return null;
   }
   if (typeof content !== "object" || content === null) return null;
-  const { format, clusterId, joined, members } = content as Record<string, unknown>;
+  const { format, clusterId, joined, founders = [], members } = content as Record<string, unknown>;
   const isWhole = format === FORMAT && typeof clusterId === "string" &&
-    typeof joined === "boolean" && Array.isArray(members) && members.every(isMember);
-  return isWhole ? { clusterId, joined, members } : null;
+    typeof joined === "boolean" && isMemberList(founders) && isMemberList(members);
+  return isWhole ? { clusterId, joined, founders, members } : null;
+}
+
+function isMemberList(content: unknown): content is Member[] {
+  return Array.isArray(content) && content.every(isMember);
 }
 
 /** Whether something in JSON is a member, whatever else it says. */

@@ -82,7 +82,7 @@ async function findCompany(config: NodeConfig): Promise<Company> {
   const known = readMembersFile(config.data);
   const company = {
     clusterId: config.clusterId,
-    hosts: known === null ? [] : memberHosts(known.members),
+    hosts: known === null ? [] : memberHosts([...known.members, ...known.founders]),
   };
   if (config.joining === null) return company;
   const isRestart = hasLog(config.data);

@@ -8,6 +8,7 @@ import { ConfigError, type NodeConfig } from "./config.ts";
 import { joinCluster, type Target } from "./join.ts";
 import { ClusterClient } from "./kvctl/client.ts";
 import { JOIN_CALL_MS } from "./limits.ts";
+import { agreedFounders } from "./founders.ts";
 import { hasLog, type Member, readMembersFile, writeMembersFile } from "./members_file.ts";
 import type { Peer } from "./peers.ts";
 
@@ -15,7 +16,7 @@ import type { Peer } from "./peers.ts";
 export interface Start {
   readonly clusterId: string;
   /** Empty for a node that joined: its members are in its log, or on their way to it. */
-  readonly founders: readonly Peer[];
+  readonly founders: readonly Member[];
   /** Members as far as they are known from elsewhere. */
   readonly seeds: readonly Member[];
 }
@@ -27,6 +28,7 @@ export interface Start {
  * @param signal ends the wait.
  * @returns null if `signal` ended it.
  * @throws {UsageError} if the node cannot start in this way, or the cluster will not have it.
+ * @throws {ConfigError} if it founded its cluster with others than it is told now.
  */
 export async function prepareStart(
   config: NodeConfig,
@@ -41,7 +43,8 @@ export async function prepareStart(
     if (clusterId === null) {
       throw new ConfigError([`--cluster-id is missing: ${config.data} lacks it`]);
     }
-    return { clusterId, founders: isFounder ? config.peers : [], seeds: known?.members ?? [] };
+    const founders = isFounder ? agreedFounders(config, clusterId, known) : [];
+    return { clusterId, founders, seeds: known?.members ?? [] };
   }
   if (config.joining !== null) return await join(config, config.joining.urls, say, signal);
   if (known?.joined === true) {
@@ -50,7 +53,10 @@ export async function prepareStart(
     ]);
   }
   const clusterId = config.clusterId ?? await foundedClusterId(config.peers);
-  return { clusterId, founders: config.peers, seeds: [] };
+  const founders = agreedFounders(config, clusterId, known);
+  // First this: once there is a log, no other list may take the place of this one.
+  writeMembersFile(config.data, { clusterId, joined: false, founders, members: founders });
+  return { clusterId, founders, seeds: [] };
 }
 
 async function join(
@@ -63,7 +69,7 @@ async function join(
   const note = ({ clusterId, members }: Target) => {
     if (isNoted) return;
     // First this: from the moment of asking on, the node must not found a cluster of its own.
-    writeMembersFile(config.data, { clusterId, joined: true, members });
+    writeMembersFile(config.data, { clusterId, joined: true, founders: [], members });
     isNoted = true;
   };
   const client = new ClusterClient(urls, JOIN_CALL_MS);

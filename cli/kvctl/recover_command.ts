@@ -75,7 +75,7 @@ async function recover(context: Context): Promise<number> {
   const forced = await guarded(() =>
     forceNewCluster({ directory, nodeId: address.id, clusterId, address })
   );
-  writeMembersFile(directory, { clusterId, joined: true, members: [address] });
+  writeMembersFile(directory, { clusterId, joined: true, founders: [], members: [address] });
   const next = settle(launched, target, clusterId, address);
   if (json) {
     const { index, term } = forced;

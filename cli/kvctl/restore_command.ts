@@ -190,7 +190,7 @@ async function found(plan: Plan, path: string, header: BackupHeader): Promise<vo
         chunks: backupChunks(path),
       });
       if (isNew) made.push(directory);
-      writeMembersFile(directory, { clusterId, joined: true, members: addresses });
+      writeMembersFile(directory, { clusterId, joined: true, founders: [], members: addresses });
     }
   } catch (error) {
     for (const directory of made) Deno.removeSync(directory, { recursive: true });

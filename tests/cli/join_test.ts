@@ -86,6 +86,7 @@ Deno.test("prepareStart() asks to be taken in, and notes it before", async () =>
   assertEquals(noted, {
     clusterId,
     joined: true,
+    founders: [],
     members: [{ id: oldId, url: oldUrl, peer: oldPeer }],
   });
 });
@@ -185,7 +186,7 @@ Deno.test("prepareStart() stops waiting when it is told to", async () => {
 Deno.test("prepareStart() of a node with data asks nobody", async () => {
   await using joining = new Joining();
   joining.giveLog();
-  writeMembersFile(joining.data, { clusterId, joined: true, members: [n4] });
+  writeMembersFile(joining.data, { clusterId, joined: true, founders: [], members: [n4] });
   const known = { clusterId, founders: [], seeds: [{ id: n4.id, url: n4.url, peer: n4.peer }] };
   assertEquals(await joining.join(), known);
   // Neither do its flags make a founder of it later.
@@ -198,7 +199,7 @@ Deno.test("prepareStart() of a node that lost its database, but not its mark, as
   // It is a member, with votes that the mark knows: no newcomer, and no founder of another cluster.
   await using joining = new Joining();
   Deno.writeTextFileSync(`${joining.data}/${markFileName(GROUP_DEFAULT)}`, "");
-  writeMembersFile(joining.data, { clusterId, joined: true, members: [n4] });
+  writeMembersFile(joining.data, { clusterId, joined: true, founders: [], members: [n4] });
   const known = { clusterId, founders: [], seeds: [{ id: n4.id, url: n4.url, peer: n4.peer }] };
   assertEquals(await joining.join(), known);
   assertEquals(await joining.prepare(), known);
@@ -208,7 +209,7 @@ Deno.test("prepareStart() of a node that lost its database, but not its mark, as
 Deno.test("prepareStart() lets --cluster-id win over what the node noted", async () => {
   await using joining = new Joining();
   joining.giveLog();
-  writeMembersFile(joining.data, { clusterId, joined: false, members: [] });
+  writeMembersFile(joining.data, { clusterId, joined: false, founders: [], members: [] });
   assertEquals((await joining.prepare(`--cluster-id=${elsewhere}`))?.clusterId, elsewhere);
   assertEquals((await joining.prepare())?.clusterId, clusterId);
 });
@@ -225,9 +226,68 @@ Deno.test("prepareStart() of a founder derives one id for all that are given the
   assertEquals(alone?.clusterId === start?.clusterId, false);
 });
 
+/** Four founders' lists; n4 is the node itself. */
+const [ALONE, THREE, FIVE, OTHERS] = [[4], [4, 5, 6], [4, 5, 6, 7, 8], [4, 5, 7]].map((ids) =>
+  `--peers=${ids.map((n) => `n${n}=127.0.0.1:900${n}@http://127.0.0.1:800${n}`)}`
+);
+
+Deno.test("prepareStart() of a founder with data keeps to those that it founded its cluster with", async () => {
+  await using joining = new Joining();
+  const founded = await joining.prepare(THREE!);
+  const noted = readMembersFile(joining.data);
+  assertEquals(noted?.founders.map(({ id }) => id), ["n4", "n5", "n6"]);
+  for (const hasLog of [false, true]) {
+    if (hasLog) joining.giveLog();
+    for (const list of [FIVE!, OTHERS!]) {
+      await assertRejects(
+        () => joining.prepare(list, `--cluster-id=${founded!.clusterId}`),
+        UsageError,
+        "n4 founded its cluster with n4,n5,n6",
+      );
+    }
+  }
+  await assertRejects(() => joining.prepare(FIVE!), UsageError, "--peers names n4,n5,n6,n7,n8");
+  assertEquals(readMembersFile(joining.data), noted);
+  // Without a list, or with that of a node on its own, which is the same, it knows them all the same.
+  const { clusterId, founders } = founded!;
+  const known = { clusterId, founders, seeds: founders };
+  assertEquals(await joining.prepare(), known);
+  assertEquals(await joining.prepare(ALONE!), known);
+  assertEquals(await joining.prepare(THREE!), known);
+});
+
+Deno.test("prepareStart() of a founder takes a list of its members today, and new addresses", async () => {
+  await using joining = new Joining();
+  const { clusterId, founders } = (await joining.prepare(THREE!))!;
+  joining.giveLog();
+  const moved = THREE!.replace("n5=127.0.0.1", "n5=10.0.0.5");
+  const [first, second, third] = founders;
+  assertEquals((await joining.prepare(moved))?.founders, [
+    first,
+    { ...second, peer: "10.0.0.5:9005" },
+    third,
+  ]);
+  const n7 = { ...n4, id: "n7" };
+  writeMembersFile(joining.data, {
+    clusterId,
+    joined: false,
+    founders,
+    members: [n4, second!, n7],
+  });
+  assertEquals((await joining.prepare(OTHERS!))?.founders.map(({ id }) => id), ["n4", "n5", "n6"]);
+});
+
+Deno.test("prepareStart() of a founder without data may found another cluster", async () => {
+  await using joining = new Joining();
+  const first = await joining.prepare(THREE!);
+  const second = await joining.prepare(FIVE!);
+  assertEquals(second!.founders.length, 5);
+  assertEquals(second!.clusterId === first!.clusterId, false);
+});
+
 Deno.test("prepareStart() never founds a cluster where a node began to join one", async () => {
   await using joining = new Joining();
-  writeMembersFile(joining.data, { clusterId, joined: true, members: [] });
+  writeMembersFile(joining.data, { clusterId, joined: true, founders: [], members: [] });
   await assertRejects(() => joining.prepare(), UsageError, "was joining a cluster and has no data");
 });
 

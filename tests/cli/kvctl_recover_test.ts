@@ -78,7 +78,7 @@ for (const how of ["with --node", "by the node's own directory"]) {
         promoting: [],
         addresses: [{ ...address, since: logIndex(done.index) }],
       });
-      const noted = { clusterId: done.clusterId, joined: true, members: [address] };
+      const noted = { clusterId: done.clusterId, joined: true, founders: [], members: [address] };
       assertEquals(readMembersFile(`${data}/n1`), noted);
       // The launcher starts n1 alone now, and none of the old nodes beside it.
       requireOurs(data, { size: 1, basePort: 8001 }, false);

@@ -48,7 +48,12 @@ Deno.test("kvctl restore founds a cluster that the launcher starts, with the bac
       peer: `127.0.0.1:800${i}`,
     }));
     for (const { id, directory } of restored.nodes) {
-      const known = { clusterId: restored.clusterId, joined: true, members: addresses };
+      const known = {
+        clusterId: restored.clusterId,
+        joined: true,
+        founders: [],
+        members: addresses,
+      };
       assertEquals(readMembersFile(directory), known);
       const { recovery, stateHash } = await openAsNode(directory, restored.clusterId, id);
       assertEquals(stateHash, { index: header.index, hash: header.stateHash });

@@ -214,7 +214,7 @@ Deno.test("node with data goes on without the cluster that it joined, with the h
     Deno.writeTextFileSync(`${data}/${KV_FILE_NAME}`, "");
     const clusterId = "00000000-0000-4000-8000-000000000001";
     const members = [{ id: "n1", url: "http://127.0.0.4:1", peer: "127.0.0.2:1" }];
-    writeMembersFile(data, { clusterId, joined: true, members });
+    writeMembersFile(data, { clusterId, joined: true, founders: [], members });
   };
   for (const args of [[], [`--join=${urls}`]]) {
     await withNode({ args: ["--id=n9", ...args], prepare }, async ({ program, port }) => {

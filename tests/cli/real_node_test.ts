@@ -141,3 +141,19 @@ Deno.test("node that is asked to stop cuts off no client, though they all connec
   }
   assertEquals(await program.ended(), 0);
 });
+
+Deno.test("node that founded a cluster of its own is started again with another list: exit code 2, and nothing changed", async () => {
+  await using nodes = new Nodes();
+  const founded = nodes.start(1);
+  await nodes.kvctl(1, "put", "greeting", "hello");
+  founded.signal("SIGTERM");
+  assertEquals(await founded.ended(), 0);
+  const noted = Deno.readTextFileSync(`${nodes.data(1)}/members.json`);
+  const peers = [1, 2, 3].map((i) => `n${i}=127.0.0.1:${nodes.port(i) + 1000}@${nodes.url(i)}`);
+  const other = nodes.start(1, `--peers=${peers}`);
+  assertEquals(await other.ended(), 2);
+  assertMatch(other.errors, /--peers names n1,n2,n3, but n1 founded its cluster with n1: /);
+  assertEquals(Deno.readTextFileSync(`${nodes.data(1)}/members.json`), noted);
+  nodes.start(1);
+  assertEquals(await nodes.kvctl(1, "get", "greeting"), "hello");
+});

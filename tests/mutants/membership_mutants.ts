@@ -188,6 +188,18 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     ),
   },
   {
+    name: "founders-by-the-list-of-today",
+    breaks: "a majority is counted by the founders until the members change (Raft 6)",
+    file: "cli/founders.ts",
+    find:
+      "if (known === null || known.clusterId !== clusterId || known.founders.length === 0) return told;",
+    replace: 'if (known?.clusterId !== "") return told;',
+    caughtBy: testsOf(
+      "tests/cli/join_test.ts",
+      "prepareStart() of a founder with data keeps to those that it founded its cluster with",
+    ),
+  },
+  {
     name: "snapshot-without-its-members",
     breaks: "a snapshot says who the members are, or nobody can take it in (Raft 7)",
     file: "raft/snapshots.ts",
