@@ -14,11 +14,13 @@
 import process from "node:process";
 import { parseArgs } from "@std/cli/parse-args";
 import { systemEnv } from "../actors/env.ts";
+import { tieNegatives } from "../cli/args.ts";
 import type { AppendRequest } from "../raft/message.ts";
 import { type Entry, GROUP_DEFAULT, logIndex, type NodeId, nodeId, term } from "../raft/types.ts";
 import { type TransportKind, transportKinds } from "../transport/kinds.ts";
 import type { StreamTransport } from "../transport/streams.ts";
 import type { PeerAddress } from "../transport/types.ts";
+import { choose, exitCodeFor, integer, OptionError } from "./load_types.ts";
 
 const LEADER = nodeId("n1");
 const FOLLOWERS = [nodeId("n2"), nodeId("n3")];
@@ -228,24 +230,41 @@ function report(kind: TransportKind, load: Load, whole: Outcome, alone: Outcome)
   console.log(`round trip p50 ${whole.p50Ms.toFixed(2)} ms, p99 ${whole.p99Ms.toFixed(2)} ms`);
 }
 
-function kindOf(name: string): TransportKind {
-  if (!(name in transportKinds)) throw new RangeError(`There is no transport "${name}"`);
-  return name as TransportKind;
+/** What the command line asks for. @throws {OptionError} */
+function parse(args: readonly string[]): { kind: TransportKind; load: Load } {
+  const string = ["transport", "batches", "entries", "bytes", "seconds"] as const;
+  const flags = parseArgs(tieNegatives(args, string), {
+    string,
+    unknown: (name) => {
+      throw new OptionError(`Cannot start: unknown argument ${name}`);
+    },
+  });
+  const kinds = Object.keys(transportKinds) as TransportKind[];
+  return {
+    kind: choose("transport", flags.transport ?? "tcp", kinds as [TransportKind]),
+    load: {
+      batchesPerSecond: integer("batches", flags.batches, 760, 1, 100_000),
+      entries: integer("entries", flags.entries, 50, 1, 10_000),
+      bytes: integer("bytes", flags.bytes, 300, 0, 65_536),
+      seconds: integer("seconds", flags.seconds, 5, 1, 600),
+    },
+  };
+}
+
+async function main(): Promise<void> {
+  const [kind, self, leader] = Deno.args;
+  if (kind !== undefined && !kind.startsWith("--")) {
+    // Said by `spawnFollower`.
+    return await follow(kind as TransportKind, nodeId(self), JSON.parse(leader));
+  }
+  const options = parse(Deno.args);
+  await lead(options.kind, options.load);
 }
 
 if (import.meta.main) {
-  const [kind, self, leader] = Deno.args;
-  if (kind !== undefined && !kind.startsWith("--")) {
-    await follow(kindOf(kind), nodeId(self), JSON.parse(leader));
-  } else {
-    const flags = parseArgs(Deno.args, {
-      string: ["transport", "batches", "entries", "bytes", "seconds"],
-    });
-    await lead(kindOf(flags.transport ?? "tcp"), {
-      batchesPerSecond: Number(flags.batches ?? 760),
-      entries: Number(flags.entries ?? 50),
-      bytes: Number(flags.bytes ?? 300),
-      seconds: Number(flags.seconds ?? 5),
-    });
+  try {
+    await main();
+  } catch (error) {
+    Deno.exit(exitCodeFor(error));
   }
 }
