@@ -81,6 +81,8 @@ export const BACKUP_CHUNK_BYTES = 60 * 1024;
 export const WATCHES_MAX = 1024;
 /** After so long without a change a watch says that there was none, and how far it has come. */
 export const WATCH_HEARTBEAT_MS = 5000;
+/** How long a watch whose place was not come to may ask whether the leader knows of it. */
+export const WATCH_PLACE_MS = 1000;
 /** A replica that may be staler than this has no watches: others know what is happening. */
 export const WATCH_STALE_MS = 10_000;
 /** Changes that a watch looks at before it lets everything else go on. */

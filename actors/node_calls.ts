@@ -38,7 +38,7 @@ import {
   type WriteResult,
 } from "./service.ts";
 import type { Env, Ref, Reply } from "./types.ts";
-import { WatchPlaces } from "./watch_places.ts";
+import { comeTo, WatchPlaces } from "./watch_places.ts";
 import { ByteSlab, COMMAND_SLABS } from "../kv/byte_slab.ts";
 import { encodeAtomicWrite } from "../kv/command.ts";
 import type { AtomicWrite, ReadQuery } from "../kv/types.ts";
@@ -125,8 +125,7 @@ export class NodeCalls implements KvService, ClusterService {
     return this.#watches.take(async () => {
       const { since } = request;
       if (since !== null) {
-        const consistency = { mode: "session", minIndex: since.index } as const;
-        await this.read(NOTHING, consistency, options);
+        await comeTo(since.index, (kind, its) => this.read(NOTHING, kind, its), options);
       }
       try {
         return await this.#running().ask<Watch>(

@@ -40,6 +40,11 @@ export class NotCaughtUp extends Error {
   override readonly name = "NotCaughtUp";
 }
 
+/** A watch is to go on from where the cluster has never come to: the place is another cluster's. */
+export class AheadOfCluster extends Error {
+  override readonly name = "AheadOfCluster";
+}
+
 /** This node's disk is full: deletes pass, other writes are certainly not applied. */
 export class StorageExhausted extends Error {
   override readonly name = "StorageExhausted";

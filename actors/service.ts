@@ -115,7 +115,8 @@ export interface KvService {
   /**
    * Watches keys in this replica's state. One that has not applied `since` yet waits for that.
    *
-   * @throws {NotCaughtUp} if it was not applied in time; {TooStale} if this replica heard no leader for long.
+   * @throws {AheadOfCluster} if the cluster has never come to `since`; {NotCaughtUp} if this replica has not
+   * in time, and may; {TooStale} if this replica heard no leader for long.
    * @throws {Overloaded} {Draining} {NotServing}
    */
   watch(request: WatchRequest, options?: CallOptions): Promise<Watch>;

@@ -1,12 +1,44 @@
 /**
- * The watches of a node: how many there may be, and their end when the node goes. They outlive requests,
- * so a node that stops ends them first of all; whoever watches goes on at another node.
+ * The watches of a node: how many there may be, where they may go on, and their end when the node goes. They
+ * outlive requests, so a node that stops ends them first of all; whoever watches goes on at another node.
  *
  * @module
  */
-import { WATCHES_MAX } from "./limits_replica.ts";
-import { Draining, Overloaded } from "./outcomes.ts";
-import type { Watch } from "./service.ts";
+import { WATCH_PLACE_MS, WATCHES_MAX } from "./limits_replica.ts";
+import { AheadOfCluster, Draining, NotCaughtUp, Overloaded } from "./outcomes.ts";
+import {
+  type CallOptions,
+  type Consistency,
+  LINEARIZABLE,
+  type ServedRead,
+  type Watch,
+} from "./service.ts";
+
+/**
+ * Waits until this replica has applied `index`, where a watch is to go on. Whoever was told of that place was
+ * told what was committed, which a linearizable read sees: if that ends before it, nobody was told.
+ *
+ * @param read reads nothing, so that its answer only says how far a state is.
+ * @throws {NotCaughtUp} if it was not applied in time; {AheadOfCluster} if the cluster has never come to it.
+ */
+export async function comeTo(
+  index: number,
+  read: (consistency: Consistency, options: CallOptions) => Promise<ServedRead>,
+  options: CallOptions,
+): Promise<void> {
+  try {
+    await read({ mode: "session", minIndex: index }, options);
+  } catch (error) {
+    if (!(error instanceof NotCaughtUp)) throw error;
+    const judged = { deadlineMs: WATCH_PLACE_MS, signal: options.signal };
+    // Without a leader nobody knows: then it is as if nobody had asked.
+    const committed = await read(LINEARIZABLE, judged).catch(() => null);
+    if (committed === null || committed.index >= index) throw error;
+    throw new AheadOfCluster(
+      `Cannot watch from index ${index}: the cluster has come to ${committed.index}`,
+    );
+  }
+}
 
 export class WatchPlaces {
   readonly #open = new Set<Watch>();

@@ -36,7 +36,7 @@ import {
 import { whole } from "./compare/table.ts";
 import { judge, TARGETS } from "./compare/targets.ts";
 import { type ContenderName, type Step, stepsOf } from "./compare/workloads.ts";
-import { LoadError } from "./load_types.ts";
+import { exitCodeFor, LoadError } from "./load_types.ts";
 
 /** etcd takes seconds to be whole again after each. */
 const ETCD_KILLS_MAX = 5;
@@ -218,6 +218,5 @@ async function main(): Promise<number> {
 try {
   Deno.exit(await main());
 } catch (error) {
-  console.error(error instanceof LoadError ? error.message : error);
-  Deno.exit(1);
+  Deno.exit(exitCodeFor(error));
 }

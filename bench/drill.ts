@@ -6,8 +6,9 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { tieNegatives } from "../cli/args.ts";
 import { failover } from "./failover.ts";
-import { integer, LoadError } from "./load_types.ts";
+import { exitCodeFor, integer, OptionError } from "./load_types.ts";
 import { median } from "./statistics.ts";
 import { type NodeProcess, ProcessCluster } from "../tests/cluster/harness.ts";
 import { increment, REFUSED } from "../tests/cluster/writers.ts";
@@ -85,11 +86,11 @@ async function restart(cluster: ProcessCluster, node: NodeProcess): Promise<numb
 }
 
 async function main(): Promise<void> {
-  const flags = parseArgs(Deno.args, {
+  const flags = parseArgs(tieNegatives(Deno.args, ["kills"]), {
     string: ["kills"],
     boolean: ["help"],
     unknown: (name) => {
-      throw new LoadError(`Cannot start: unknown argument ${name}`);
+      throw new OptionError(`Cannot start: unknown argument ${name}`);
     },
   });
   if (flags.help) {
@@ -125,6 +126,5 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof LoadError ? error.message : error);
-  Deno.exit(1);
+  Deno.exit(exitCodeFor(error));
 }

@@ -9,7 +9,7 @@
 import { changesOf } from "./compare/history_lines.ts";
 import { changeTable } from "./compare/report.ts";
 import { readHistory } from "./compare/surroundings.ts";
-import { LoadError } from "./load_types.ts";
+import { exitCodeFor } from "./load_types.ts";
 
 async function main(): Promise<number> {
   const history = await readHistory();
@@ -28,6 +28,5 @@ async function main(): Promise<number> {
 try {
   Deno.exit(await main());
 } catch (error) {
-  console.error(error instanceof LoadError ? error.message : error);
-  Deno.exit(1);
+  Deno.exit(exitCodeFor(error));
 }

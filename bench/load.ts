@@ -8,8 +8,16 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { tieNegatives } from "../cli/args.ts";
 import { driveFetch, driveWrk } from "./load_drivers.ts";
-import { choose, integer, LoadError, type LoadOptions } from "./load_types.ts";
+import {
+  choose,
+  exitCodeFor,
+  integer,
+  LoadError,
+  type LoadOptions,
+  OptionError,
+} from "./load_types.ts";
 
 const USAGE = `Usage: deno task load [options]
 
@@ -27,11 +35,15 @@ Puts a bounded load on a running cluster and prints writes or reads a second and
 `;
 
 function parse(args: string[]): LoadOptions & { url: string; at: string; json: boolean } {
-  const flags = parseArgs(args, {
-    string: ["url", "at", "mode", "connections", "seconds", "value-bytes", "keys", "engine"],
+  const string = [
+    ...["url", "at", "mode", "engine"] as const,
+    ...["connections", "seconds", "value-bytes", "keys"] as const,
+  ];
+  const flags = parseArgs(tieNegatives(args, string), {
+    string,
     boolean: ["json", "help"],
     unknown: (name) => {
-      throw new LoadError(`Cannot start: unknown argument ${name}`);
+      throw new OptionError(`Cannot start: unknown argument ${name}`);
     },
   });
   if (flags.help) {
@@ -98,6 +110,5 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof LoadError ? error.message : error);
-  Deno.exit(1);
+  Deno.exit(exitCodeFor(error));
 }

@@ -1,5 +1,6 @@
 /**
- * What a load run is asked for and what it found, with the checks of its arguments.
+ * What a load run is asked for and what it found, with the checks of its arguments, and how a program that
+ * was asked for what cannot be done ends.
  *
  * @module
  */
@@ -33,10 +34,21 @@ export interface LoadResult extends Measured {
 
 /** The run could not be made as asked; the message is for the user. */
 export class LoadError extends Error {
-  override readonly name = "LoadError";
+  override readonly name: string = "LoadError";
 }
 
-/** An integer flag, or its default. @throws {LoadError} if it is not one within the bounds. */
+/** The command line makes no sense; nothing has been started. */
+export class OptionError extends LoadError {
+  override readonly name: string = "OptionError";
+}
+
+/** Says on standard error why a run failed. @returns its exit code: 2 for a wrong command line, else 1. */
+export function exitCodeFor(error: unknown): number {
+  console.error(error instanceof LoadError ? error.message : error);
+  return error instanceof OptionError ? 2 : 1;
+}
+
+/** An integer flag, or its default. @throws {OptionError} if it is not one within the bounds. */
 export function integer(
   name: string,
   text: string | undefined,
@@ -47,12 +59,14 @@ export function integer(
   if (text === undefined) return otherwise;
   const value = /^\d+$/.test(text) ? Number(text) : NaN;
   if (!(value >= min && value <= max)) {
-    throw new LoadError(`Cannot start: --${name} must be ${min} to ${max}, not "${text}"`);
+    throw new OptionError(
+      `Cannot start: --${name} must be a whole number from ${min} to ${max}, not "${text}"`,
+    );
   }
   return value;
 }
 
-/** One of several words; the first is the default. @throws {LoadError} if it is none of them. */
+/** One of several words; the first is the default. @throws {OptionError} if it is none of them. */
 export function choose<T extends string>(
   name: string,
   text: string | undefined,
@@ -61,7 +75,7 @@ export function choose<T extends string>(
   if (text === undefined) return words[0];
   const found = words.find((word) => word === text);
   if (found === undefined) {
-    throw new LoadError(`Cannot start: --${name} must be ${words.join(" or ")}, not "${text}"`);
+    throw new OptionError(`Cannot start: --${name} must be ${words.join(" or ")}, not "${text}"`);
   }
   return found;
 }

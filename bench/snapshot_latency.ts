@@ -11,8 +11,16 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { tieNegatives } from "../cli/args.ts";
 import { driveFetch, driveWrk } from "./load_drivers.ts";
-import { integer, LoadError, type LoadOptions, type LoadResult } from "./load_types.ts";
+import {
+  exitCodeFor,
+  integer,
+  LoadError,
+  type LoadOptions,
+  type LoadResult,
+  OptionError,
+} from "./load_types.ts";
 import { median } from "./statistics.ts";
 import { type NodeProcess, ProcessCluster } from "../tests/cluster/harness.ts";
 
@@ -71,20 +79,15 @@ interface Measured {
 }
 
 function parse(args: string[]): Options {
-  const flags = parseArgs(args, {
-    string: [
-      "keys",
-      "value-bytes",
-      "pairs",
-      "seconds",
-      "connections",
-      "expiring",
-      "rest",
-      "restarts",
-    ],
+  const string = [
+    ...["keys", "value-bytes", "pairs", "seconds"] as const,
+    ...["connections", "expiring", "rest", "restarts"] as const,
+  ];
+  const flags = parseArgs(tieNegatives(args, string), {
+    string,
     boolean: ["json", "help"],
     unknown: (name) => {
-      throw new LoadError(`Cannot start: unknown argument ${name}`);
+      throw new OptionError(`Cannot start: unknown argument ${name}`);
     },
   });
   if (flags.help) {
@@ -324,6 +327,5 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof LoadError ? error.message : error);
-  Deno.exit(1);
+  Deno.exit(exitCodeFor(error));
 }

@@ -7,49 +7,20 @@
  *
  * @module
  */
-import { systemEnv } from "../actors/env.ts";
-import type { AppendRequest, Message } from "../raft/message.ts";
-import { type Entry, GROUP_DEFAULT, logIndex, nodeId, term } from "../raft/types.ts";
+import type { Message } from "../raft/message.ts";
+import { GROUP_DEFAULT, nodeId } from "../raft/types.ts";
 import { decodeMessage, encodeMessage, encodeParts } from "../transport/codec.ts";
 import { FRAME_HEADER_BYTES } from "../transport/frame.ts";
 import { type TransportKind, transportKinds } from "../transport/kinds.ts";
 import type { PeerHandler } from "../transport/types.ts";
+import { makeBatch, openTransport, replyTo } from "./peers.ts";
 
 const ENTRIES = 50;
 const ENTRY_BYTES = 300;
 
-const entries: readonly Entry[] = Array.from({ length: ENTRIES }, (_, i) => ({
-  term: term(3),
-  index: logIndex(1001 + i),
-  timeMs: 1_700_000_000_000,
-  kind: 0,
-  data: new Uint8Array(ENTRY_BYTES).fill(i),
-}));
-
-const request: AppendRequest = {
-  type: "append-request",
-  term: term(3),
-  prevIndex: logIndex(1000),
-  prevTerm: term(3),
-  commit: logIndex(1000),
-  round: 7,
-  stamp: 7,
-  echo: 7,
-  entries,
-};
-
-const reply: Message = {
-  type: "append-reply",
-  term: term(3),
-  success: true,
-  index: logIndex(1050),
-  conflictIndex: logIndex(0),
-  conflictTerm: term(0),
-  round: 7,
-  stamp: 7,
-  sent: 7,
-  counts: true,
-};
+const request = makeBatch({ first: 1001, count: ENTRIES, bytes: ENTRY_BYTES, round: 7 });
+const { entries } = request;
+const reply = replyTo(request);
 
 const requestBytes = encodeMessage(GROUP_DEFAULT, request);
 const replyBytes = encodeMessage(GROUP_DEFAULT, reply);
@@ -123,17 +94,7 @@ async function listen(
   onConnected: () => void,
   handler: PeerHandler,
 ) {
-  const transport = transportKinds[kind].create({
-    self,
-    clusterId: "bench",
-    boot: 1,
-    incarnation: 1,
-    listen: { hostname: "127.0.0.1", port: 0 },
-    env: systemEnv(),
-    onEvent: (event) => {
-      if (event.type === "connected") onConnected();
-    },
-  });
+  const transport = openTransport(kind, self, onConnected);
   await transport.start(handler);
   return transport;
 }

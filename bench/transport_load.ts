@@ -13,12 +13,14 @@
  */
 import process from "node:process";
 import { parseArgs } from "@std/cli/parse-args";
-import { systemEnv } from "../actors/env.ts";
+import { tieNegatives } from "../cli/args.ts";
 import type { AppendRequest } from "../raft/message.ts";
-import { type Entry, GROUP_DEFAULT, logIndex, type NodeId, nodeId, term } from "../raft/types.ts";
+import { GROUP_DEFAULT, type NodeId, nodeId } from "../raft/types.ts";
 import { type TransportKind, transportKinds } from "../transport/kinds.ts";
 import type { StreamTransport } from "../transport/streams.ts";
 import type { PeerAddress } from "../transport/types.ts";
+import { choose, exitCodeFor, integer, OptionError } from "./load_types.ts";
+import { makeBatch, openTransport, replyTo } from "./peers.ts";
 
 const LEADER = nodeId("n1");
 const FOLLOWERS = [nodeId("n2"), nodeId("n3")];
@@ -40,69 +42,15 @@ interface Outcome {
   readonly p99Ms: number;
 }
 
-function openTransport(
-  kind: TransportKind,
-  self: NodeId,
-  onConnected: () => void,
-): StreamTransport {
-  return transportKinds[kind].create({
-    self,
-    clusterId: "load",
-    boot: 1,
-    incarnation: 1,
-    listen: { hostname: "127.0.0.1", port: 0 },
-    env: systemEnv(),
-    onEvent: (event) => {
-      if (event.type === "connected") onConnected();
-    },
-  });
-}
-
 /** A follower: reads where the leader listens, says where it listens, acknowledges until it is killed. */
 async function follow(kind: TransportKind, self: NodeId, leader: PeerAddress): Promise<void> {
   const transport = openTransport(kind, self, () => {});
   await transport.start((from, group, message) => {
     if (message.type !== "append-request") return;
-    transport.send(from, group, {
-      type: "append-reply",
-      term: message.term,
-      success: true,
-      index: message.entries.at(-1)?.index ?? message.prevIndex,
-      conflictIndex: logIndex(0),
-      conflictTerm: term(0),
-      round: message.round,
-      stamp: message.stamp,
-      sent: message.stamp,
-      counts: true,
-    });
+    transport.send(from, group, replyTo(message));
   });
   transport.setPeers(new Map([[LEADER, leader]]));
   console.log(JSON.stringify(transport.address));
-}
-
-function makeBatch(load: Load, batch: number): AppendRequest {
-  const first = batch * load.entries + 1;
-  const entries: Entry[] = [];
-  for (let i = 0; i < load.entries; i++) {
-    entries.push({
-      term: term(1),
-      index: logIndex(first + i),
-      timeMs: 1_700_000_000_000,
-      kind: 0,
-      data: new Uint8Array(load.bytes),
-    });
-  }
-  return {
-    type: "append-request",
-    term: term(1),
-    prevIndex: logIndex(first - 1),
-    prevTerm: term(1),
-    commit: logIndex(0),
-    round: batch,
-    stamp: batch,
-    echo: 0,
-    entries,
-  };
 }
 
 /** Sends at the rate told and measures this process; `send` null leaves the transport out. */
@@ -119,7 +67,9 @@ async function measure(
       const elapsedMs = performance.now() - beganMs;
       const due = Math.floor(elapsedMs / 1000 * load.batchesPerSecond);
       while (batches < due) {
-        const request = makeBatch(load, batches++);
+        const { entries: count, bytes } = load;
+        const request = makeBatch({ first: batches * count + 1, count, bytes, round: batches });
+        batches++;
         send?.(request);
       }
       if (elapsedMs < load.seconds * 1000) return;
@@ -228,24 +178,41 @@ function report(kind: TransportKind, load: Load, whole: Outcome, alone: Outcome)
   console.log(`round trip p50 ${whole.p50Ms.toFixed(2)} ms, p99 ${whole.p99Ms.toFixed(2)} ms`);
 }
 
-function kindOf(name: string): TransportKind {
-  if (!(name in transportKinds)) throw new RangeError(`There is no transport "${name}"`);
-  return name as TransportKind;
+/** What the command line asks for. @throws {OptionError} */
+function parse(args: readonly string[]): { kind: TransportKind; load: Load } {
+  const string = ["transport", "batches", "entries", "bytes", "seconds"] as const;
+  const flags = parseArgs(tieNegatives(args, string), {
+    string,
+    unknown: (name) => {
+      throw new OptionError(`Cannot start: unknown argument ${name}`);
+    },
+  });
+  const kinds = Object.keys(transportKinds) as TransportKind[];
+  return {
+    kind: choose("transport", flags.transport ?? "tcp", kinds as [TransportKind]),
+    load: {
+      batchesPerSecond: integer("batches", flags.batches, 760, 1, 100_000),
+      entries: integer("entries", flags.entries, 50, 1, 10_000),
+      bytes: integer("bytes", flags.bytes, 300, 0, 65_536),
+      seconds: integer("seconds", flags.seconds, 5, 1, 600),
+    },
+  };
+}
+
+async function main(): Promise<void> {
+  const [kind, self, leader] = Deno.args;
+  if (kind !== undefined && !kind.startsWith("--")) {
+    // Said by `spawnFollower`.
+    return await follow(kind as TransportKind, nodeId(self), JSON.parse(leader));
+  }
+  const options = parse(Deno.args);
+  await lead(options.kind, options.load);
 }
 
 if (import.meta.main) {
-  const [kind, self, leader] = Deno.args;
-  if (kind !== undefined && !kind.startsWith("--")) {
-    await follow(kindOf(kind), nodeId(self), JSON.parse(leader));
-  } else {
-    const flags = parseArgs(Deno.args, {
-      string: ["transport", "batches", "entries", "bytes", "seconds"],
-    });
-    await lead(kindOf(flags.transport ?? "tcp"), {
-      batchesPerSecond: Number(flags.batches ?? 760),
-      entries: Number(flags.entries ?? 50),
-      bytes: Number(flags.bytes ?? 300),
-      seconds: Number(flags.seconds ?? 5),
-    });
+  try {
+    await main();
+  } catch (error) {
+    Deno.exit(exitCodeFor(error));
   }
 }

@@ -1,8 +1,10 @@
 /**
  * Command lines, read strictly: an unknown flag, a flag without its value and a flag given twice are
- * errors, and positional arguments stay the text they were (`007` is no number).
+ * errors, positional arguments stay the text they were (`007` is no number), and a negative number behind a
+ * flag is its value.
  *
- * A thin layer over `parseArgs` of `@std/cli`, which by itself lets all of these pass.
+ * A thin layer over `parseArgs` of `@std/cli`, which by itself lets the former pass, and takes the latter for
+ * a flag.
  *
  * @module
  */
@@ -56,7 +58,7 @@ export function readArguments(args: readonly string[], spec: FlagSpec): Argument
     if (/^--?_(=|$)/.test(argument)) problems.add(`unknown flag: ${argument}`);
   }
   if (problems.size > 0) throw new UsageError([...problems]);
-  const parsed: Record<string, unknown> = parseArgs([...args], {
+  const parsed: Record<string, unknown> = parseArgs(tieNegatives(args, withValue), {
     // "_" keeps positional arguments from being turned into numbers.
     string: [...withValue, "_"],
     boolean: [...spec.switches ?? []],
@@ -84,6 +86,24 @@ export function readArguments(args: readonly string[], spec: FlagSpec): Argument
     switches: new Set((spec.switches ?? []).filter((name) => parsed[name] === true)),
     positionals: (parsed._ as (string | number)[]).map(String),
   };
+}
+
+/**
+ * A command line in which a negative number that follows one of these flags is tied to it: `--seed -1` becomes
+ * `--seed=-1`. Hence who checks the number can say what is wrong with it, where parseArgs would speak of a
+ * flag `-1`. What follows `--` stays as it is.
+ */
+export function tieNegatives(args: readonly string[], names: readonly string[]): string[] {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const tied: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const argument = args[at]!;
+    const next = at + 1 < end ? args[at + 1]! : "";
+    const takesNext = names.some((name) => argument === `--${name}`) && /^-\.?\d/.test(next);
+    tied.push(takesNext ? `${argument}=${next}` : argument);
+    if (takesNext) at++;
+  }
+  return tied;
 }
 
 /** Reads a whole number in decimal, from `min` to `max`; null if `text` is anything else. */

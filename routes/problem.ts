@@ -9,6 +9,7 @@
  */
 import {
   AdminRefused,
+  AheadOfCluster,
   Draining,
   NoLeader,
   NotCaughtUp,
@@ -54,6 +55,7 @@ export const PROBLEMS = {
   "target-unreachable": { status: 409, title: "The member cannot be reached" },
   "target-lagging": { status: 409, title: "The member lags too far behind" },
   "transfer-failed": { status: 409, title: "The member did not take over in time" },
+  "ahead-of-cluster": { status: 409, title: "The cluster has not come so far" },
   "snapshot-in-progress": { status: 409, title: "A snapshot is being taken" },
   "precondition-failed": { status: 412, title: "The precondition does not hold" },
   "too-large": { status: 413, title: "The request is too large" },
@@ -139,6 +141,13 @@ export function problemOf(error: unknown): HttpProblem | null {
     return new HttpProblem(
       "not-caught-up",
       "This replica had not applied what min or since names when the deadline passed.",
+    );
+  }
+  if (error instanceof AheadOfCluster) {
+    return new HttpProblem(
+      "ahead-of-cluster",
+      "This cluster has not come to the versionstamp that the watch is to go on from: it is one of another " +
+        "cluster, or of this one before a restore or a recovery. Begin without it.",
     );
   }
   if (error instanceof StorageExhausted) {

@@ -4,7 +4,8 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
-import { integer, LoadError } from "../load_types.ts";
+import { tieNegatives } from "../../cli/args.ts";
+import { integer, OptionError } from "../load_types.ts";
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
 export const USAGE = `Usage: deno task bench:compare [options]
@@ -43,14 +44,15 @@ export interface CompareOptions {
   readonly record: boolean;
 }
 
-/** Reads the command line; null if it asks for help. @throws {LoadError} if it cannot be done. */
+/** Reads the command line; null if it asks for help. @throws {OptionError} if it cannot be done. */
 export function parseCompareOptions(args: string[]): CompareOptions | null {
-  const flags = parseArgs(args, {
-    string: ["rounds", "seconds", "kills", "only", "json"],
+  const string = ["rounds", "seconds", "kills", "only", "json"] as const;
+  const flags = parseArgs(tieNegatives(args, string), {
+    string,
     boolean: ["quick", "record", "help"],
     collect: ["only"],
     unknown: (name) => {
-      throw new LoadError(`Cannot start: unknown argument ${name}`);
+      throw new OptionError(`Cannot start: unknown argument ${name}`);
     },
   });
   if (flags.help) return null;
@@ -60,18 +62,18 @@ export function parseCompareOptions(args: string[]): CompareOptions | null {
   const kills = words.length === 0 || words.includes(FAILOVER) ? asked : 0;
   const workloads = words.length === 0 ? WORKLOADS : select(words);
   if (kills === 0 && workloads.length === 0) {
-    throw new LoadError("Cannot start: nothing to measure");
+    throw new OptionError("Cannot start: nothing to measure");
   }
   if (flags.record && words.length > 0) {
-    throw new LoadError("Cannot start: --record keeps all ratios, and --only leaves some out");
+    throw new OptionError("Cannot start: --record keeps all ratios, and --only leaves some out");
   }
   const rounds = integer("rounds", flags.rounds, usual.rounds, 1, 20);
   if (flags.record && rounds < RECORD_ROUNDS_MIN) {
-    throw new LoadError(
+    throw new OptionError(
       `Cannot start: --record needs ${RECORD_ROUNDS_MIN} rounds at least, not ${rounds}`,
     );
   }
-  if (flags.json === "") throw new LoadError("Cannot start: --json names no file");
+  if (flags.json === "") throw new OptionError("Cannot start: --json names no file");
   return {
     rounds,
     seconds: integer("seconds", flags.seconds, usual.seconds, 1, 60),
@@ -90,7 +92,7 @@ function select(words: readonly string[]): Workload[] {
     const its = WORKLOADS.filter(({ id, mode }) => word === id || word === mode);
     if (its.length === 0) {
       const known = [...WORKLOADS.map(({ id }) => id), "put", "get", "lease", FAILOVER].join(", ");
-      throw new LoadError(`Cannot start: --only must be one of ${known}, not "${word}"`);
+      throw new OptionError(`Cannot start: --only must be one of ${known}, not "${word}"`);
     }
     for (const it of its) chosen.add(it);
   }

@@ -80,6 +80,8 @@ interface Passing {
   readonly why: string;
   /** The request may have done its work all the same. */
   readonly mayHaveWorked: boolean;
+  /** It was given up by us, for want of time. */
+  readonly isCutOff?: boolean;
   readonly retryAfterMs: number;
 }
 
@@ -129,7 +131,8 @@ export class ClusterClient {
         const url = this.urls[this.#current];
         const outcome = await attempt(url, call, attemptMs, take);
         if ("taken" in outcome) return outcome.taken;
-        failures.set(url, outcome);
+        // An attempt in what is left of the time says less than one that was answered before it.
+        if (!outcome.isCutOff || !failures.has(url)) failures.set(url, outcome);
         mayHaveWorked ||= outcome.mayHaveWorked;
         if (mayHaveWorked && call.lookAt !== undefined) {
           throw gaveUp(call, failures, true, Math.max(this.timeoutMs, call.answerMs ?? 0));
@@ -211,7 +214,7 @@ async function attempt<T>(
     if (error instanceof CommandFailed) throw error;
     if (limit.signal.aborted) {
       const why = `did not answer within ${Math.round(timeoutMs)} ms`;
-      return { why, mayHaveWorked: true, retryAfterMs: 0 };
+      return { why, mayHaveWorked: true, isCutOff: true, retryAfterMs: 0 };
     }
     return { ...describeBreak(error), retryAfterMs: 0 };
   } finally {

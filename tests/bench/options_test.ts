@@ -2,7 +2,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type CompareOptions, parseCompareOptions } from "../../bench/compare/options.ts";
 import { WORKLOADS } from "../../bench/compare/workloads.ts";
-import { LoadError } from "../../bench/load_types.ts";
+import { exitCodeFor, LoadError, OptionError } from "../../bench/load_types.ts";
 
 function parse(...args: string[]): CompareOptions {
   return parseCompareOptions(args)!;
@@ -66,5 +66,26 @@ Deno.test("parseCompareOptions() refuses what cannot be done", () => {
       ["--json", ""],
       ["--fast"],
     ]
-  ) assertThrows(() => parseCompareOptions(args), LoadError, undefined, args.join(" "));
+  ) assertThrows(() => parseCompareOptions(args), OptionError, undefined, args.join(" "));
+});
+
+Deno.test("parseCompareOptions() names the option, the value and what is allowed", () => {
+  for (const args of [["--rounds", "-1"], ["--rounds=-1"]]) {
+    const message = 'Cannot start: --rounds must be a whole number from 1 to 20, not "-1"';
+    assertThrows(() => parseCompareOptions(args), OptionError, message);
+  }
+});
+
+Deno.test("exitCodeFor() tells a command line that cannot be used from a run that failed", () => {
+  const { error } = console;
+  const said: unknown[] = [];
+  console.error = (what) => void said.push(what);
+  try {
+    const defect = new TypeError("x is not a function");
+    const codes = [new OptionError("no"), new LoadError("broke"), defect].map(exitCodeFor);
+    assertEquals(codes, [2, 1, 1]);
+    assertEquals(said, ["no", "broke", defect]);
+  } finally {
+    console.error = error;
+  }
 });

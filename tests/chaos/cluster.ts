@@ -6,7 +6,8 @@
  */
 import { founderConfig, type NodeConfig, type TransportName } from "../../cli/config.ts";
 import type { Link } from "../../transport/memory_links.ts";
-import { type ClusterView, eventually } from "../cluster/harness.ts";
+import { eventually } from "../cluster/harness.ts";
+import type { ClusterView } from "../cluster/node_door.ts";
 import { freePorts } from "../cluster/ports.ts";
 import { type DiskFaults, NO_FAULTS } from "./control.ts";
 import { READY_MS, SNAPSHOTS } from "./limits.ts";

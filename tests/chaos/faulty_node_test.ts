@@ -61,4 +61,6 @@ Deno.test("readOptions() reads a command line, and tells everything that is wron
   ];
   const error = assertThrows(() => readOptions(bad, names, () => 9), UsageError);
   assertEquals(error.problems.length, 6);
+  const negative = assertThrows(() => readOptions(["--seed", "-1"], names, () => 9), UsageError);
+  assertEquals(negative.problems, ["--seed must be from 1 to 2147483647: -1"]);
 });

@@ -8,7 +8,7 @@
 import type { NodeConfig } from "../../cli/config.ts";
 import { nodeCommand } from "../../cli/node_command.ts";
 import { signalChild } from "../../cli/signals.ts";
-import type { ClusterView } from "../cluster/harness.ts";
+import { NodeDoor } from "../cluster/node_door.ts";
 import { faultLine, NO_FAULTS, type NodeFaults } from "./control.ts";
 import { ENDED_MS, REQUEST_MS } from "./limits.ts";
 
@@ -24,8 +24,7 @@ interface Life {
   isAsked: boolean;
 }
 
-export class ChaosNode {
-  readonly config: NodeConfig;
+export class ChaosNode extends NodeDoor {
   readonly logPath: string;
   readonly #onCrash: (node: ChaosNode, status: Deno.CommandStatus) => void;
   #life: Life | null = null;
@@ -37,13 +36,9 @@ export class ChaosNode {
     logPath: string,
     onCrash: (node: ChaosNode, status: Deno.CommandStatus) => void,
   ) {
-    this.config = config;
+    super(config, REQUEST_MS);
     this.logPath = logPath;
     this.#onCrash = onCrash;
-  }
-
-  get id(): string {
-    return this.config.id;
   }
 
   get isRunning(): boolean {
@@ -102,24 +97,6 @@ export class ChaosNode {
     await life.over;
     clearTimeout(late);
     this.#life = null;
-  }
-
-  async view(): Promise<ClusterView> {
-    const response = await this.fetch("/v1/cluster");
-    return await response.json();
-  }
-
-  async isReady(): Promise<boolean> {
-    const response = await this.fetch("/readyz");
-    await response.body?.cancel();
-    return response.status === 200;
-  }
-
-  /** One request that may be sent twice, bounded in time. */
-  fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const { host, port } = this.config;
-    const signal = AbortSignal.timeout(REQUEST_MS);
-    return fetch(`http://${host}:${port}${path}`, { ...init, signal });
   }
 
   #tell(): void {

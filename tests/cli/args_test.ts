@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { readArguments, UsageError, wholeNumber } from "../../cli/args.ts";
+import { readArguments, tieNegatives, UsageError, wholeNumber } from "../../cli/args.ts";
 import { formatTable } from "../../cli/table.ts";
 
 const spec = { values: ["port", "as"], lists: ["url"], switches: ["fresh", "no-restart"] };
@@ -30,6 +30,26 @@ for (const [what, args, problems] of refused) {
     assertEquals(error.problems, problems);
   });
 }
+
+Deno.test("readArguments() takes a negative number behind a flag for its value", () => {
+  const { values, lists } = readArguments(["--port", "-1", "--as=-2", "--url", "-.5"], spec);
+  assertEquals([...values], [["port", "-1"], ["as", "-2"]]);
+  assertEquals([...lists], [["url", ["-.5"]]]);
+});
+
+Deno.test("tieNegatives() ties nothing but numbers, to nothing but the flags named", () => {
+  for (
+    const args of [
+      ["--port", "-x", "--as", "--port"],
+      ["--fresh", "-1", "put", "-1"],
+      ["--port=8", "-1"],
+      ["--port"],
+      ["--port", "--", "-1"],
+      ["--", "--port", "-1"],
+    ]
+  ) assertEquals(tieNegatives(args, ["port", "as"]), args);
+  assertEquals(tieNegatives(["--port", "-1", "-2"], ["port"]), ["--port=-1", "-2"]);
+});
 
 Deno.test("wholeNumber() takes decimal digits within its bounds and nothing else", () => {
   assertEquals(wholeNumber("1", 1, 9), 1);

@@ -8,8 +8,8 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { GROUP_DEFAULT } from "../../raft/types.ts";
 import { CHUNK_FILE_NAME } from "../../storage/disk.ts";
 import { LogKeys } from "../../storage/log_keys.ts";
+import { withDirectory } from "../storage/directory.ts";
 import { kvctl } from "./fake_cluster.ts";
-import { withDirectory } from "./offline.ts";
 import { freeBasePort } from "../cluster/ports.ts";
 import { eventually, isListening, Program } from "./program.ts";
 

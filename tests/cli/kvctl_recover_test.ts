@@ -8,8 +8,9 @@ import { DataDirectory, requireOurs } from "../../cli/cluster/data_directory.ts"
 import { readMembersFile } from "../../cli/members_file.ts";
 import { decodeConfiguration } from "../../raft/configuration_codec.ts";
 import { logIndex, nodeId } from "../../raft/types.ts";
+import { withDirectory } from "../storage/directory.ts";
 import { kvctl, type Run } from "./fake_cluster.ts";
-import { exampleBackup, names, openAsNode, withDirectory } from "./offline.ts";
+import { exampleBackup, names, openAsNode } from "./offline.ts";
 
 interface Cluster {
   readonly root: string;

@@ -7,8 +7,9 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { requireOurs } from "../../cli/cluster/data_directory.ts";
 import { readMembersFile } from "../../cli/members_file.ts";
 import { logIndex, nodeId } from "../../raft/types.ts";
+import { withDirectory } from "../storage/directory.ts";
 import { kvctl } from "./fake_cluster.ts";
-import { exampleBackup, names, openAsNode, withDirectory } from "./offline.ts";
+import { exampleBackup, names, openAsNode } from "./offline.ts";
 
 const clusterId = "00000000-0000-4000-8000-00000000000c";
 const peers = "a=h1:9001@http://h1:8001,b=[fd00::2]:9002@https://b.example";

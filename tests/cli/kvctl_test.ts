@@ -287,6 +287,17 @@ for (const [args, message] of usage) {
   });
 }
 
+Deno.test("kvctl says what a node answered, not that it had no time to answer once more", async () => {
+  await using cluster = new FakeCluster(1);
+  const [node] = cluster.nodes;
+  const { promise: never, resolve } = Promise.withResolvers<Response>();
+  node.fault = () => node.seen.length === 1 ? problem(503, "no-leader", "none was found") : never;
+  const run = await kvctl(["get", "k", `--url=${cluster.urls}`, "--timeout=600"]);
+  resolve(problem(503, "draining"));
+  assertEquals([run.code, node.seen.length], [1, 2]);
+  assertMatch(run.errors, /answered 503 no-leader: none was found$/m);
+});
+
 Deno.test("kvctl reports wrong usage as JSON if asked", async () => {
   const run = await kvctl(["put", "k", "--json"]);
   assertEquals(run.code, 2);

@@ -102,6 +102,18 @@ Deno.test("kvctl watch prints gaps, and from where it is told to begin", async (
   assertEquals(JSON.parse(json), { type: "gap", ...gap });
 });
 
+Deno.test("kvctl watch asks no second time from where the cluster never came to", async () => {
+  await using cluster = new FakeCluster(3);
+  for (const node of cluster.nodes) {
+    node.fault = () => problem(409, "ahead-of-cluster", "begin anew");
+  }
+  const args = ["watch", `--since=${stamp(99)}`, `--url=${cluster.urls}`];
+  const { code, out, errors } = await kvctl(args);
+  assertEquals([code, out], [1, ""]);
+  assertEquals(errors, "kvctl watch: 409 ahead-of-cluster: begin anew\n");
+  assertEquals(cluster.nodes.flatMap(({ seen }) => seen).length, 1);
+});
+
 Deno.test("kvctl watch fails when no node takes it, and when it is answered with something else", async () => {
   await using cluster = new FakeCluster(1);
   const [node] = cluster.nodes;

@@ -65,16 +65,6 @@ export async function openAsNode(
   }
 }
 
-/** Runs `test` with an empty directory. */
-export async function withDirectory(test: (root: string) => Promise<void>): Promise<void> {
-  const root = Deno.makeTempDirSync({ prefix: "kvorum-cli-" });
-  try {
-    await test(root);
-  } finally {
-    Deno.removeSync(root, { recursive: true });
-  }
-}
-
 export function names(directory: string): string[] {
   return [...Deno.readDirSync(directory)].map((entry) => entry.name).sort();
 }

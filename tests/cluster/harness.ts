@@ -14,6 +14,7 @@ import {
   type SnapshotSettings,
   type TransportName,
 } from "../../cli/config.ts";
+import { NodeDoor } from "./node_door.ts";
 import { freePorts } from "./ports.ts";
 
 /** How long a condition may take before the test fails, unless told otherwise. */
@@ -22,25 +23,6 @@ const CONDITION_MS = 15_000;
 const POLL_MS = 20;
 /** How long one request of a test may take: longer than a node's own deadline of 5 s. */
 const REQUEST_MS = 8000;
-
-export interface ReplicaView {
-  readonly role: string;
-  readonly term: number;
-  readonly firstIndex: number;
-  readonly lastIndex: number;
-  readonly commitIndex: number;
-  readonly appliedIndex: number;
-  readonly snapshotIndex: number;
-  readonly stateHash: { readonly index: number; readonly hash: string };
-}
-
-export interface ClusterView {
-  readonly node: string;
-  readonly leader: string | null;
-  readonly term: number;
-  readonly members: readonly { readonly id: string; readonly role: string }[];
-  readonly replicas: readonly ReplicaView[];
-}
 
 /** Waits until `condition` gives something; fails with `what` and the last error after `withinMs`. */
 export async function eventually<T>(
@@ -81,20 +63,13 @@ async function within<T>(what: string, promise: Promise<T>): Promise<T> {
 }
 
 /** One node's process, alive or not. */
-export class NodeProcess {
-  readonly config: NodeConfig;
-  readonly url: string;
+export class NodeProcess extends NodeDoor {
   #child: Deno.ChildProcess | null = null;
   #output: Promise<unknown>[] = [];
   #log = "";
 
   constructor(config: NodeConfig) {
-    this.config = config;
-    this.url = `http://${config.host}:${config.port}`;
-  }
-
-  get id(): string {
-    return this.config.id;
+    super(config, REQUEST_MS);
   }
 
   get isRunning(): boolean {
@@ -141,22 +116,6 @@ export class NodeProcess {
     this.#output = [];
     this.#child = null;
     return status;
-  }
-
-  /** One request to this node, bounded in time. The body is not yet read. */
-  fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    return fetch(`${this.url}${path}`, { ...init, signal: AbortSignal.timeout(REQUEST_MS) });
-  }
-
-  async view(): Promise<ClusterView> {
-    const response = await this.fetch("/v1/cluster");
-    return await response.json();
-  }
-
-  async isReady(): Promise<boolean> {
-    const response = await this.fetch("/readyz");
-    await response.body?.cancel();
-    return response.status === 200;
   }
 
   /** Writes a text; gives the answer's status, body read. */

@@ -18,6 +18,7 @@ import {
 import { decodeCommand, MalformedCommand } from "../../kv/command_decoder.ts";
 import { Store } from "../../kv/store.ts";
 import { bytesValue, u64Value } from "../../kv/value_codec.ts";
+import { fuzzTimes } from "../hardening/fuzz_times.ts";
 import { atomicWrite, command, Fed, key, NEVER, remove, set, write } from "./support.ts";
 
 const uint48 = fc.oneof(fc.nat(1000), fc.integer({ min: 0, max: 2 ** 48 - 1 }));
@@ -154,7 +155,7 @@ function stampCommandIfLongEnough(bytes: Uint8Array): void {
 }
 
 /** 100,000 of them, or as many times that as the variable says. */
-const FUZZ_COMMANDS = 100_000 * Number(Deno.env.get("KVORUM_FUZZ_TIMES") ?? 1);
+const FUZZ_COMMANDS = 100_000 * fuzzTimes();
 
 Deno.test("a store survives random and mutated commands, and equals its twin", () => {
   const twins = [new Store(), new Store()];

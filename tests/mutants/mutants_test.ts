@@ -45,7 +45,7 @@ const failed = (name: string, why: string) =>
 
 Deno.test("verdictOf() takes only a broken promise for a catch", () => {
   const judge = (report: string | undefined, exitCode: number | null) =>
-    verdictOf({ report, exitCode }, ["a"]);
+    verdictOf({ report, exitCode, said: "" }, ["a"]);
   assertEquals(judge(passed, 0), { type: "passed", tests: ["a"] });
   const message = "Uncaught AssertionError: 1 < 2";
   assertEquals(judge(failed("a", "AssertionError: 1 &lt; 2"), 1), {
@@ -69,6 +69,35 @@ Deno.test("verdictOf() takes only a broken promise for a catch", () => {
   ) {
     assertEquals(judge(report, exitCode).type, "broken", report);
   }
+});
+
+const cancelled = `<testcase name="a"><error message="Cancelled"/></testcase>`;
+
+/** What Deno 2.9.6 prints of an error that nobody awaits. */
+const uncaught = (text: string) =>
+  `a ... cancelled (0ms)\n\n ERRORS \n\n./a_test.ts (uncaught error)\nerror: ${text}\n` +
+  "This error was not caught from a test and caused the test runner to fail on the referenced module.\n";
+
+Deno.test("verdictOf() says what cancelled a test, and judges that", () => {
+  const judge = (said: string) => verdictOf({ report: cancelled, exitCode: 1, said }, ["a"]);
+  const stack = "    at Timeout._onTimeout (file:///a_test.ts:3:28)";
+  const line = "  setTimeout(() => { throw error; }, 5);\n                     ^";
+  for (const shown of [stack, `${line}\n${stack}`]) {
+    for (const how of ["", "(in promise) "]) {
+      const verdict = judge(
+        uncaught(`${how}InvariantError: commit went back\nfrom 5 to 4\n${shown}`),
+      );
+      const message = "Uncaught InvariantError: commit went back\nfrom 5 to 4";
+      assertEquals(verdict, { type: "caught", test: "a", message });
+      assertEquals(
+        judge(uncaught(`${how}TypeError: x is not a function\n${shown}`)).type,
+        "broken",
+      );
+    }
+  }
+  assertEquals(judge(uncaught("AssertionError: bare")).type, "caught");
+  const why = '"a" was cancelled, and nothing says why';
+  assertEquals(judge("a ... cancelled (0ms)\n"), { type: "broken", why });
 });
 
 Deno.test("Workshop tells who is caught from who is not, and leaves the source whole", async () => {

@@ -8,33 +8,20 @@
  *
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
 import { MUTANTS } from "./list.ts";
 import type { Mutant } from "./mutant.ts";
+import { readMutantOptions, USAGE } from "./options.ts";
 import { type Fate, type Trial, Workshop } from "./workshop.ts";
 
-/** Workshops that run side by side unless `--jobs` says otherwise. */
-const JOBS_DEFAULT = 2;
-const JOBS_MAX = 16;
-const SEEDS_MAX = 100_000;
-const USAGE = "Usage: deno task sim --mutants [--only NAME[,NAME…]] [--jobs N] [--list] " +
-  "[--by FILE[,FILE…] | --seeds N]";
-
-/** Tries the mutants that the arguments name; the exit code. */
+/** Tries the mutants that the arguments name; the exit code. @throws {UsageError} */
 export async function runMutants(args: readonly string[]): Promise<number> {
-  const options = parseArgs([...args], {
-    string: ["only", "by", "seeds", "jobs"],
-    boolean: ["list"],
-  });
-  const jobs = Number(options.jobs ?? JOBS_DEFAULT);
-  const trial = trialOf(options.by, options.seeds);
-  const names = options.only?.split(",") ?? MUTANTS.map(({ name }) => name);
-  const unknown = names.find((name) => !MUTANTS.some((mutant) => mutant.name === name));
-  if (unknown !== undefined || trial === null || !isWhole(jobs, JOBS_MAX)) {
-    console.error(unknown === undefined ? USAGE : `There is no mutant "${unknown}".\n${USAGE}`);
-    return 2;
+  const options = readMutantOptions(args, MUTANTS.map(({ name }) => name));
+  if (options === null) {
+    console.log(USAGE);
+    return 0;
   }
-  const mutants = MUTANTS.filter(({ name }) => names.includes(name));
+  const { only, jobs, trial } = options;
+  const mutants = MUTANTS.filter(({ name }) => only === null || only.includes(name));
   if (options.list) {
     for (const { name, file, breaks } of mutants) console.log(`${name}  ${file}: ${breaks}`);
     return 0;
@@ -51,19 +38,6 @@ export async function runMutants(args: readonly string[]): Promise<number> {
   } finally {
     Deno.removeSync(scratch, { recursive: true });
   }
-}
-
-/** What the mutants are tried by; null if the arguments make no sense. */
-function trialOf(by: string | undefined, seeds: string | undefined): Trial | null {
-  if (seeds === undefined) {
-    return by === undefined ? { type: "its checks" } : { type: "files", files: by.split(",") };
-  }
-  const count = Number(seeds);
-  return by === undefined && isWhole(count, SEEDS_MAX) ? { type: "simulator", seeds: count } : null;
-}
-
-function isWhole(number: number, max: number): boolean {
-  return Number.isInteger(number) && number >= 1 && number <= max;
 }
 
 async function tryAll(

@@ -5,6 +5,9 @@
  * never does. One that does not load, hangs, or stumbles over its own patch (a TypeError) shows nothing, and
  * neither does a test that was not run.
  *
+ * An error that nobody awaits (of a timer, a listener, a promise) ends the whole file: the report then calls the
+ * test under way "Cancelled", and only what was printed says why.
+ *
  * @module
  */
 
@@ -21,10 +24,16 @@ export interface TestRun {
   readonly report: string | undefined;
   /** Null if it was ended because it took too long. */
   readonly exitCode: number | null;
+  /** The end of what was printed. */
+  readonly said: string;
 }
 
 const casePattern = /<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g;
 const failurePattern = /<(?:failure|error) message="([^"]*)"/;
+/** How Deno prints what ended a file, up to the line of code or the stack that follows. */
+const uncaughtPattern =
+  /\(uncaught error\)\nerror: (?:\(in promise\) )?([\s\S]*?)\n(?: +at |.*\n +\^|This error was not caught)/;
+const CANCELLED = "Cancelled";
 /** What a patch that makes no sense brings about, rather than one that breaks a promise. */
 const stumblePattern =
   /^Uncaught RangeError|\b(?:TypeError|ReferenceError|SyntaxError|Leaks detected)\b/;
@@ -35,7 +44,7 @@ export function isStumble(message: string): boolean {
 }
 
 /** Judges a run of `tests`, which it was told to run by their names. */
-export function verdictOf({ report, exitCode }: TestRun, tests: readonly string[]): Verdict {
+export function verdictOf({ report, exitCode, said }: TestRun, tests: readonly string[]): Verdict {
   if (exitCode === null) return { type: "broken", why: "did not end in time" };
   if (report === undefined) return { type: "broken", why: `no report, exit code ${exitCode}` };
   const outcomes = new Map<string, string>();
@@ -47,7 +56,10 @@ export function verdictOf({ report, exitCode }: TestRun, tests: readonly string[
     const failure = failurePattern.exec(content)?.[1];
     // That a step failed is said again by the step itself.
     if (failure === undefined || /^\d+ test steps? failed/.test(failure)) continue;
-    const message = textOf(failure);
+    const message = failure === CANCELLED ? uncaughtIn(said) : textOf(failure);
+    if (message === null) {
+      return { type: "broken", why: `"${name}" was cancelled, and nothing says why` };
+    }
     if (!isStumble(message)) return { type: "caught", test: name, message };
     stumbled = `"${name}" fails with ${brief(message)}`;
   }
@@ -59,6 +71,12 @@ export function verdictOf({ report, exitCode }: TestRun, tests: readonly string[
   });
   if (missing !== undefined) return { type: "broken", why: `"${missing}" was not run` };
   return { type: "passed", tests };
+}
+
+/** What ended a file from outside its tests, worded as the report would; null if that was not printed. */
+function uncaughtIn(said: string): string | null {
+  const message = uncaughtPattern.exec(said)?.[1];
+  return message === undefined ? null : `Uncaught ${message}`;
 }
 
 /** The beginning of a message, on one line. */

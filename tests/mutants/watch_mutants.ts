@@ -47,8 +47,8 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     name: "watch-does-not-wait-for-its-place",
     breaks: "a node that is behind lets a watch wait until it has come to its place (bug 36)",
     file: "actors/node_calls.ts",
-    find: "await this.read(NOTHING, consistency, options);",
-    replace: "void consistency;",
+    find: "await comeTo(since.index, (kind, its) => this.read(NOTHING, kind, its), options);",
+    replace: "void options;",
     caughtBy: testsOf(
       CATALOGUE,
       "catalogue 36: a watch that goes on at a node which is behind waits there, and tells the rest: nothing twice, nothing not",
@@ -58,10 +58,21 @@ export const WATCH_MUTANTS: readonly Mutant[] = [
     name: "watch-rewinds-at-a-node-that-is-behind",
     breaks: "a watch goes on from its own place, wherever the node is (bug 36)",
     file: "actors/node_calls.ts",
-    find: "if (since !== null) {\n        const consistency",
+    find: "if (since !== null) {\n        await comeTo(",
     replace:
       "const status = this.status().replicas[0];\n      if (since !== null && status !== undefined && status.appliedIndex < since.index) {\n" +
-      "        request = { ...request, since: null };\n      } else if (since !== null) {\n        const consistency",
+      "        request = { ...request, since: null };\n      } else if (since !== null) {\n        await comeTo(",
+    caughtBy: testsOf(
+      CATALOGUE,
+      "catalogue 36: a watch that goes on at a node which is behind waits there, and tells the rest: nothing twice, nothing not",
+    ),
+  },
+  {
+    name: "watch-place-judged-by-a-node-that-is-behind",
+    breaks: "only what the leader knows shows that a watch's place is another cluster's (bug 36)",
+    file: "actors/watch_places.ts",
+    find: "await read(LINEARIZABLE, judged)",
+    replace: 'await read({ mode: "eventual", maxStalenessMs: null }, judged)',
     caughtBy: testsOf(
       CATALOGUE,
       "catalogue 36: a watch that goes on at a node which is behind waits there, and tells the rest: nothing twice, nothing not",

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { runDeno } from "./child.ts";
 import { type Check, type Mutant, mutated } from "./mutant.ts";
 import { simulate } from "./simulate.ts";
 import { brief, type Verdict, verdictOf } from "./verdict.ts";
@@ -85,40 +86,15 @@ export class Workshop {
     const reportPath = `${this.#root}/.scratch/report.xml`;
     removeIfThere(reportPath);
     const scratch = `${this.#root}/.scratch`;
-    const permissions = [
-      "--no-prompt",
-      "--allow-read",
-      `--allow-write=${scratch}`,
-      "--allow-net=127.0.0.1",
-      `--allow-run=${Deno.execPath()}`,
-      "--allow-env",
-    ];
     const filter = tests.length === 0 ? [] : [`--filter=/^(?:${tests.map(escaped).join("|")})$/`];
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        "test",
-        "--no-check",
-        ...permissions,
-        `--junit-path=${reportPath}`,
-        "--fail-fast",
-        ...filter,
-        file,
-      ],
-      cwd: this.#root,
-      env: { TMPDIR: scratch, TMP: scratch, TEMP: scratch, NO_COLOR: "1" },
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      child.kill("SIGKILL");
-    }, RUN_MS_MAX);
-    const { code } = await child.status;
-    clearTimeout(timer);
-    const report = readIfThere(reportPath);
-    return verdictOf({ report, exitCode: isLate ? null : code }, tests);
+    const args = [
+      ...["test", "--no-check", "--no-prompt", "--allow-read", `--allow-write=${scratch}`],
+      ...["--allow-net=127.0.0.1", `--allow-run=${Deno.execPath()}`, "--allow-env"],
+      ...[`--junit-path=${reportPath}`, "--fail-fast", ...filter, file],
+    ];
+    const env = { TMPDIR: scratch, TMP: scratch, TEMP: scratch };
+    const { exitCode, said } = await runDeno(this.#root, args, env, RUN_MS_MAX);
+    return verdictOf({ report: readIfThere(reportPath), exitCode, said }, tests);
   }
 }
 

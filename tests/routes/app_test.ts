@@ -1,6 +1,7 @@
 /** All doors together: the outcomes as problems, unknown addresses, request ids, health and cluster. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import {
+  AheadOfCluster,
   Draining,
   NoLeader,
   NotCaughtUp,
@@ -42,6 +43,7 @@ Deno.test("every door maps every outcome of a call to its problem", async () => 
     [new NotServing(), "not-serving", "1"],
     [new TooStale(), "too-stale", "1"],
     [new NotCaughtUp(), "not-caught-up", "1"],
+    [new AheadOfCluster(), "ahead-of-cluster", null],
     [new StorageExhausted(), "storage-full", "10"],
     [new OutcomeUnknown(), "outcome-unknown", null],
   ];

@@ -329,9 +329,14 @@ appTest(
 );
 
 appTest(
-  "GET /v1/watch says of a versionstamp that the node has not come to that it has not",
+  "GET /v1/watch refuses for good a versionstamp that the cluster has never come to",
   async (app) => {
-    const response = await app.request("/v1/watch?since=00000000000fffff0001");
-    await assertProblem(response, "not-caught-up");
+    for (const since of ["00000000000fffff0001", "f".repeat(20)]) {
+      const response = await app.request(`/v1/watch?since=${since}`);
+      assertEquals([response.status, response.headers.get("retry-after")], [409, null]);
+      await assertProblem(response, "ahead-of-cluster");
+    }
+    const headers = { "last-event-id": "00000000000fffff0001" };
+    await assertProblem(await app.request("/v1/watch", { headers }), "ahead-of-cluster");
   },
 );

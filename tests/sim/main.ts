@@ -6,7 +6,7 @@
  * @module
  */
 import { runMutants } from "../mutants/run.ts";
-import { parseOptions, type SimOptions, UsageError } from "./options.ts";
+import { parseOptions, type SimOptions, USAGE, UsageError } from "./options.ts";
 import { runRange } from "./pool.ts";
 import { drawSchedule, PROFILES } from "./profiles.ts";
 import { MARKS_SEEDS_MIN, Report } from "./report.ts";
@@ -20,7 +20,13 @@ const CORPUS = new URL("./corpus/", import.meta.url);
 const PROGRESS_MS = 10_000;
 
 async function main(args: readonly string[]): Promise<number> {
-  if (args[0] === "--mutants") return await runMutants(args.slice(1));
+  if (args.includes("--mutants")) {
+    return await runMutants(args.filter((argument) => argument !== "--mutants"));
+  }
+  if (args.includes("--help")) {
+    console.log(USAGE);
+    return 0;
+  }
   const options = parseOptions(args, navigator.hardwareConcurrency);
   if (microtaskCheckpoint() === null) {
     console.log("Without --v8-flags=--allow-natives-syntax this takes several times as long.");

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
+import { readArguments, UsageError, wholeNumber } from "../../cli/args.ts";
 import { PROFILES } from "./profiles.ts";
 
 export const USAGE = `Usage: deno task sim [options]
@@ -39,10 +39,7 @@ export interface SimOptions {
   readonly shrink: boolean;
 }
 
-/** The command line makes no sense, or asks for help. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
+export { UsageError };
 
 export const JOBS_MAX = 64;
 export const SEEDS_MAX = 10_000_000;
@@ -51,53 +48,54 @@ export const SEEDS_DEFAULT = 1_000;
 export const MINUTES_MAX = 10_080;
 export const SEED_MAX = 2 ** 32 - 1;
 
-/** @throws {UsageError} */
+/**
+ * Reads the command line.
+ *
+ * @param cores how many workers there are unless it says otherwise.
+ * @throws {UsageError} listing everything that is wrong.
+ */
 export function parseOptions(args: readonly string[], cores: number): SimOptions {
-  const flags = parseArgs([...args], {
-    string: ["seeds", "minutes", "first", "seed", "profile", "jobs", "schedule"],
-    boolean: ["trace", "once", "shrink", "help"],
-    negatable: ["shrink"],
-    default: { shrink: true },
-    unknown: (name) => {
-      throw new UsageError(`Cannot start: unknown argument ${name}\n\n${USAGE}`);
-    },
+  const { values, switches, positionals } = readArguments(args, {
+    values: ["seeds", "minutes", "first", "seed", "profile", "jobs", "schedule"],
+    switches: ["trace", "once", "no-shrink"],
   });
-  if (flags.help) throw new UsageError(USAGE);
-  const profile = flags.profile ?? "swarm";
-  if (!Object.hasOwn(PROFILES, profile)) {
-    throw new UsageError(`Cannot start: no profile ${profile}\n\n${USAGE}`);
-  }
-  const minutes = minutesOf(flags.minutes);
-  const seedsDefault = minutes === null ? SEEDS_DEFAULT : SEEDS_MAX;
-  return {
-    seeds: whole("seeds", flags.seeds, 1, SEEDS_MAX) ?? seedsDefault,
-    minutes,
-    first: whole("first", flags.first, 0, SEED_MAX) ?? 1,
-    seed: whole("seed", flags.seed, 0, SEED_MAX),
-    profile,
-    jobs: whole("jobs", flags.jobs, 1, JOBS_MAX) ?? Math.min(cores, JOBS_MAX),
-    trace: flags.trace,
-    schedule: flags.schedule ?? null,
-    once: flags.once,
-    shrink: flags.shrink,
+  const problems = positionals.map((argument) => `unexpected argument: ${argument}`);
+  const whole = (name: string, min: number, max: number): number | null => {
+    const text = values.get(name);
+    if (text === undefined) return null;
+    const value = wholeNumber(text, min, max);
+    if (value === null) {
+      problems.push(`--${name} must be a whole number from ${min} to ${max}, not ${text}`);
+    }
+    return value;
   };
-}
-
-function whole(name: string, text: string | undefined, min: number, max: number): number | null {
-  if (text === undefined) return null;
-  const value = Number(text);
-  if (text !== "" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-  throw new UsageError(
-    `Cannot start: --${name} must be a whole number from ${min} to ${max}, got ${text}`,
-  );
+  const profile = values.get("profile") ?? "swarm";
+  if (!Object.hasOwn(PROFILES, profile)) {
+    problems.push(`--profile must be one of ${Object.keys(PROFILES).join(", ")}, not ${profile}`);
+  }
+  const minutes = minutesOf(values.get("minutes"), problems);
+  const seedsDefault = minutes === null ? SEEDS_DEFAULT : SEEDS_MAX;
+  const options: SimOptions = {
+    seeds: whole("seeds", 1, SEEDS_MAX) ?? seedsDefault,
+    minutes,
+    first: whole("first", 0, SEED_MAX) ?? 1,
+    seed: whole("seed", 0, SEED_MAX),
+    profile,
+    jobs: whole("jobs", 1, JOBS_MAX) ?? Math.min(cores, JOBS_MAX),
+    trace: switches.has("trace"),
+    schedule: values.get("schedule") ?? null,
+    once: switches.has("once"),
+    shrink: !switches.has("no-shrink"),
+  };
+  if (problems.length > 0) throw new UsageError(problems);
+  return options;
 }
 
 /** A part of a minute is one, too. */
-function minutesOf(text: string | undefined): number | null {
+function minutesOf(text: string | undefined, problems: string[]): number | null {
   if (text === undefined) return null;
   const value = Number(text);
-  if (text !== "" && value > 0 && value <= MINUTES_MAX) return value;
-  throw new UsageError(
-    `Cannot start: --minutes must be above 0 and at most ${MINUTES_MAX}, got ${text}`,
-  );
+  if (value > 0 && value <= MINUTES_MAX) return value;
+  problems.push(`--minutes must be above 0 and at most ${MINUTES_MAX}, not ${text}`);
+  return null;
 }

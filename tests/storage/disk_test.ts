@@ -24,6 +24,7 @@ import { storageError, whileBusy } from "../../storage/kv_error.ts";
 import { KvLogStore, openKvLogStore } from "../../storage/kv_log_store.ts";
 import { encodeStored } from "../../storage/snapshot_record.ts";
 import { CorruptLog, CorruptSnapshot, Fenced, StorageFull } from "../../storage/types.ts";
+import { withDirectory } from "./directory.ts";
 import {
   batch,
   chunks,
@@ -37,15 +38,6 @@ import {
   storeAt,
   withKv,
 } from "./places.ts";
-
-async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "kvorum-disk-" });
-  try {
-    await act(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 Deno.test("refuseVolatileKv() refuses the one value that makes Deno forget", () => {
   assertThrows(() => refuseVolatileKv("memory"), Error, "DENO_KV_DB_MODE");

@@ -7,6 +7,7 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { nodeId } from "../../raft/types.ts";
 import { KV_FILE_NAME } from "../../storage/disk.ts";
 import { forceNewCluster, foundFromSnapshot } from "../../storage/offline.ts";
+import { withDirectory } from "./directory.ts";
 import { peersSuite } from "./peers_contract.ts";
 import {
   batch,
@@ -22,15 +23,6 @@ import {
 for (const kind of PLACE_KINDS) peersSuite(kind);
 
 const N2 = nodeId("n2");
-
-async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "kvorum-incarnation-" });
-  try {
-    await act(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 /** Data with a few entries that remember n2; gives their incarnation. */
 async function fill(directory: string): Promise<number> {

@@ -18,6 +18,7 @@ import { findDamage, type Mark } from "../../storage/mark.ts";
 import { SyncPace } from "../../storage/mark_file.ts";
 import { encodeState, STATE_EMPTY } from "../../storage/record_codec.ts";
 import { Fenced, WrongIdentity } from "../../storage/types.ts";
+import { withDirectory } from "./directory.ts";
 import {
   batch,
   chunks,
@@ -35,15 +36,6 @@ import {
 
 const RESERVE_NAME = `reserve.${GROUP_DEFAULT}`;
 const MARK_NAME = `mark.${GROUP_DEFAULT}`;
-
-async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "kvorum-mark-" });
-  try {
-    await act(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 const at = storeAt;
 

@@ -16,6 +16,7 @@ import {
   NoData,
 } from "../../storage/offline.ts";
 import { Fenced, WrongIdentity } from "../../storage/types.ts";
+import { withDirectory } from "./directory.ts";
 import {
   batch,
   chunks,
@@ -42,15 +43,6 @@ const SOLE = {
   promoting: [],
   addresses: [{ ...ADDRESS, since: logIndex(21) }],
 };
-
-async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "kvorum-offline-" });
-  try {
-    await act(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 /** A store with 20 entries and a snapshot at 10, closed again. */
 async function filled(

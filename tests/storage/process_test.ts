@@ -6,21 +6,13 @@
  */
 import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { startChild } from "./children.ts";
+import { withDirectory } from "./directory.ts";
 import { reread, storeAt } from "./places.ts";
 import { hasStrace, syncsIn, tracer } from "./syncs.ts";
 
 const WRITER = "./writer_child.ts";
 const ENDLESS = "1000000000";
 const KILLS = 4;
-
-async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.realPath(await Deno.makeTempDir({ prefix: "kvorum-process-" }));
-  try {
-    await act(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 /** What a line of the writer acknowledges. */
 function acknowledged(line: string): { last: number; term: number } | null {

@@ -8,6 +8,7 @@ import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { CHUNK_FILE_NAME, KV_FILE_NAME } from "../../storage/disk.ts";
 import type { KvLogStore } from "../../storage/kv_log_store.ts";
 import { startChild } from "./children.ts";
+import { withDirectory } from "./directory.ts";
 import {
   batch,
   entries,
@@ -22,15 +23,6 @@ import {
   storeAt,
 } from "./places.ts";
 import { hasStrace, syncsIn, tracer } from "./syncs.ts";
-
-async function withDirectory(act: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.realPath(await Deno.makeTempDir({ prefix: "kvorum-snapshots-" }));
-  try {
-    await act(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 function nextOf(line: string | null): number | null {
   const match = /^next (\d+)$/.exec(line ?? "");

@@ -9,10 +9,11 @@ import fc from "fast-check";
 import type { PeerMessage } from "../../raft/message.ts";
 import type { GroupId } from "../../raft/types.ts";
 import { decodeMessage, encodeMessage, MalformedFrame } from "../../transport/codec.ts";
+import { fuzzTimes } from "../hardening/fuzz_times.ts";
 import { GROUP, seeded } from "./harness.ts";
 import { messages } from "./messages.ts";
 
-const TIMES = Number(Deno.env.get("KVORUM_FUZZ_TIMES") ?? 1);
+const TIMES = fuzzTimes();
 const FUZZ_RANDOM = 100_000 * TIMES;
 const FUZZ_MUTATED = 150_000 * TIMES;
 

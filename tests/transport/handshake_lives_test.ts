@@ -8,8 +8,8 @@ import { assertEquals } from "@std/assert";
 import type { NodeId } from "../../raft/types.ts";
 import type { Hello } from "../../transport/handshake.ts";
 import type { KnownPeer } from "../../transport/types.ts";
-import { withNode } from "./handshake_node.ts";
 import { N1, N2, until } from "./harness.ts";
+import { withNode } from "./held_node.ts";
 import {
   frame,
   hello,

@@ -6,8 +6,8 @@
  */
 import { assertEquals } from "@std/assert";
 import { nodeId } from "../../raft/types.ts";
-import { NOWHERE, withNode } from "./handshake_node.ts";
 import { N1, N2, N3, until } from "./harness.ts";
+import { NOWHERE, withNode } from "./held_node.ts";
 import {
   ADDRESS,
   frame,

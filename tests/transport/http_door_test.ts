@@ -12,48 +12,36 @@ import { PeerDoor } from "../../transport/http/door.ts";
 import { HTTP_LIMITS, HTTP_PEER_LIMITS } from "../../transport/http/limits.ts";
 import { WATCH_PATH } from "../../transport/http/wire.ts";
 import type { StreamTransport } from "../../transport/streams.ts";
-import { NOWHERE } from "./handshake_node.ts";
-import { EventLog, Inbox, ManualEnv, N1, N2, N3, until } from "./harness.ts";
+import { EventLog, ManualEnv, N1, N2, N3, until } from "./harness.ts";
+import { type Held, NOWHERE, withHeld } from "./held_node.ts";
 import { answered, pieceHeaders, rawRequest, RawSession, urlOf } from "./http_peer.ts";
 import { ADDRESS, CLUSTER, frame, hello, INCARNATION, RawPeer, welcomeText } from "./raw_peer.ts";
 import { ANY_PORT } from "./stream_place.ts";
 
-interface Node {
-  readonly transport: StreamTransport;
-  readonly log: EventLog;
-  readonly inbox: Inbox;
-  readonly env: ManualEnv;
-}
+type Node = Held<StreamTransport>;
 
 /** Runs a body with n1, whose peer is n2, which the test plays. */
-async function withNode(
+function withNode(
   body: (node: Node) => Promise<void>,
   change: Partial<HttpTransportOptions> = {},
 ): Promise<void> {
-  const [log, inbox, env] = [new EventLog(), new Inbox(), new ManualEnv()];
-  const record: typeof log.record = (event) => {
-    // That nobody is where n2 should be is not what is tested.
-    if (event.type !== "unreachable") log.record(event);
-  };
-  const transport = createHttpTransport({
-    self: N1,
-    clusterId: CLUSTER,
-    boot: 1,
-    incarnation: INCARNATION,
-    ownAddress: () => ADDRESS,
-    listen: ANY_PORT,
-    peers: new Map([[N2, NOWHERE]]),
-    env,
-    onEvent: record,
-    ...change,
-  });
-  await transport.start(inbox.handler);
-  try {
-    await body({ transport, log, inbox, env });
-  } finally {
-    await transport.close();
-    assertEquals(env.pendingTimers, 0, "timers were left");
-  }
+  const open = (env: ManualEnv, log: EventLog) =>
+    createHttpTransport({
+      self: N1,
+      clusterId: CLUSTER,
+      boot: 1,
+      incarnation: INCARNATION,
+      ownAddress: () => ADDRESS,
+      listen: ANY_PORT,
+      peers: new Map([[N2, NOWHERE]]),
+      env,
+      onEvent: (event) => {
+        // That nobody is where n2 should be is not what is tested.
+        if (event.type !== "unreachable") log.record(event);
+      },
+      ...change,
+    });
+  return withHeld(open, body);
 }
 
 const statusOf = (it: { status: number; code: string | null }) => [it.status, it.code];

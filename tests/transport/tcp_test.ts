@@ -11,19 +11,8 @@ import { createTcpTransport, type TcpTransport } from "../../transport/tcp.ts";
 import { freePorts } from "../cluster/ports.ts";
 import { transportContract } from "./contract.ts";
 import { faultyPlace } from "./faulty_place.ts";
-import {
-  append,
-  EventLog,
-  GROUP,
-  Inbox,
-  ManualEnv,
-  N1,
-  N2,
-  N3,
-  ping,
-  realEnv,
-  until,
-} from "./harness.ts";
+import { append, GROUP, N1, N2, N3, ping, realEnv, until } from "./harness.ts";
+import { type TcpNode, withNode } from "./held_node.ts";
 import { CLUSTER, RawPeer, RawServer, welcomeText } from "./raw_peer.ts";
 import { ANY_PORT, streamPlace } from "./stream_place.ts";
 
@@ -33,43 +22,18 @@ const SILENCE_MS = 10_000_000;
 transportContract("tcp", () => streamPlace(createTcpTransport));
 transportContract("faulty tcp", () => faultyPlace(streamPlace(createTcpTransport)));
 
-interface Node {
-  readonly transport: TcpTransport;
-  readonly log: EventLog;
-  readonly inbox: Inbox;
-  readonly env: ManualEnv;
-}
-
-/** Runs a body with n1 on a clock that only the test moves; n1's one peer is n2, at the address. */
-async function withNode(
+/** Runs a body with n1, whose peer n2 is at the address. */
+function withPeerAt(
   peer: { hostname: string; port: number },
-  body: (node: Node) => Promise<void>,
+  body: (node: TcpNode) => Promise<void>,
   limits: Partial<TcpLimits> = {},
 ): Promise<void> {
-  const [log, inbox, env] = [new EventLog(), new Inbox(), new ManualEnv()];
-  const transport = createTcpTransport({
-    self: N1,
-    clusterId: CLUSTER,
-    boot: 1,
-    incarnation: 1,
-    listen: ANY_PORT,
-    peers: new Map([[N1, ANY_PORT], [N2, peer]]),
-    env,
-    onEvent: log.record,
-    limits,
-  });
-  await transport.start(inbox.handler);
-  try {
-    await body({ transport, log, inbox, env });
-  } finally {
-    await transport.close();
-    assertEquals(env.pendingTimers, 0, "timers were left");
-  }
+  return withNode(body, { peer, limits });
 }
 
 /** Runs a body with n1 connected to a raw n2 that welcomes it, then does as the test says. */
 async function withWelcome(
-  body: (node: Node & { server: RawServer }) => Promise<void>,
+  body: (node: TcpNode & { server: RawServer }) => Promise<void>,
   options: { reads?: boolean; limits?: Partial<TcpLimits> } = {},
 ): Promise<void> {
   const server = new RawServer(
@@ -77,7 +41,7 @@ async function withWelcome(
     { reads: options.reads ?? true },
   );
   try {
-    await withNode(server.address, async (node) => {
+    await withPeerAt(server.address, async (node) => {
       await until("n2 is reached", () => isConnected(node.transport));
       await body({ ...node, server });
     }, options.limits);
@@ -129,7 +93,7 @@ Deno.test("tcp start() rejects when the address is taken, and close() then has n
 });
 
 Deno.test("tcp tries an unreachable peer again with doubled waits", async () => {
-  await withNode(deadAddress(), async ({ log, env }) => {
+  await withPeerAt(deadAddress(), async ({ log, env }) => {
     const waits: number[] = [];
     for (let attempt = 1; attempt <= 7; attempt++) {
       await until(
@@ -154,7 +118,7 @@ Deno.test("tcp begins its waits anew after a connection", async () => {
     else void peer.send(welcomeText(N2, N1));
   });
   try {
-    await withNode(server.address, async ({ env, transport, log }) => {
+    await withPeerAt(server.address, async ({ env, transport, log }) => {
       for (const [attempt, waitMs] of [[1, 4], [2, 8], [3, 16]]) {
         await until(`attempt ${attempt} has failed`, () => env.delaysMs.at(-1) === waitMs);
         env.advance(waitMs);
@@ -173,7 +137,7 @@ Deno.test("tcp begins its waits anew after a connection", async () => {
 
 Deno.test("tcp dials at once a peer that it hears from, whatever wait is left", async () => {
   const address = deadAddress();
-  await withNode(address, async ({ transport, log }) => {
+  await withPeerAt(address, async ({ transport, log }) => {
     await until("the first attempt has failed", () => log.of("unreachable").length === 1);
     const raw = await RawPeer.dial(transport.address);
     await raw.greet();
@@ -221,7 +185,7 @@ Deno.test("tcp drops a peer that answers no probe, and keeps one that does", asy
 });
 
 Deno.test("tcp drops an accepted connection that is silent, and keeps one that probes", async () => {
-  await withNode(deadAddress(), async ({ transport, env, log }) => {
+  await withPeerAt(deadAddress(), async ({ transport, env, log }) => {
     const raw = await RawPeer.dial(transport.address);
     await raw.greet();
     for (let round = 0; round < 12; round++) {
@@ -304,7 +268,7 @@ Deno.test("tcp moves to a peer's new address", async () => {
     new RawServer((peer) => void peer.send(welcomeText(N2, N1)))
   );
   try {
-    await withNode(first.address, async ({ transport, log }) => {
+    await withPeerAt(first.address, async ({ transport, log }) => {
       await until("the first is reached", () => isConnected(transport));
       transport.setPeers(new Map([[N2, second.address]]));
       assert(!isConnected(transport));
@@ -323,7 +287,7 @@ Deno.test("tcp moves to a peer's new address", async () => {
 Deno.test("tcp close() ends what is under way: a dial, a handshake, a write", async () => {
   const silent = new RawServer(() => {}, { reads: false });
   try {
-    await withNode(silent.address, async ({ transport, log }) => {
+    await withPeerAt(silent.address, async ({ transport, log }) => {
       await until("n2 has been dialled", () => silent.peers.length === 1);
       const raw = await RawPeer.dial(transport.address);
       await raw.send(new Uint8Array([0x4b]));
@@ -343,7 +307,7 @@ Deno.test("tcp close() ends what is under way: a dial, a handshake, a write", as
 });
 
 Deno.test("tcp listens on the port that it was given", async () => {
-  await withNode(deadAddress(), async ({ transport }) => {
+  await withPeerAt(deadAddress(), async ({ transport }) => {
     assertNotEquals(transport.address?.port, 0);
     const raw = await RawPeer.dial(transport.address);
     await raw.close();
