@@ -154,3 +154,16 @@ Deno.test("udp close() tells its peers, ends dials, and leaves no timer", async 
   await a.transport.close();
   assertEquals(envs.map(({ pendingTimers }) => pendingTimers), [0, 0]);
 });
+
+Deno.test("udp close() resolves for everybody who calls it, also while the last datagrams leave", async () => {
+  const [a, b] = [node(N1), node(N2)];
+  await a.transport.start(a.inbox.handler);
+  await b.transport.start(b.inbox.handler);
+  a.transport.setPeers(new Map([[N2, b.transport.address!]]));
+  b.transport.setPeers(new Map([[N1, a.transport.address!]]));
+  await until("both are connected", () => isConnected(a, N2) && isConnected(b, N1));
+  let resolved = 0;
+  for (let i = 0; i < 3; i++) void a.transport.close().then(() => resolved += 1);
+  await until("all three are told", () => resolved === 3);
+  await b.transport.close();
+});

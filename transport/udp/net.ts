@@ -34,6 +34,8 @@ export class UdpNet implements StreamNet, EndpointOwner {
   #receiving: Promise<void> = Promise.resolve();
   #sends = 0;
   #drained: PromiseWithResolvers<void> | null = null;
+  /** What every caller of `close` waits for. */
+  #closing: Promise<void> | null = null;
   #isClosed = false;
 
   constructor(env: TcpEnv, limits: UdpLimits) {
@@ -77,18 +79,8 @@ export class UdpNet implements StreamNet, EndpointOwner {
   }
 
   /** Tells every peer that its session has ended, and lets go of the socket. Idempotent. */
-  async close(): Promise<void> {
-    if (!this.#isClosed) {
-      this.#stopAccepting();
-      for (const stream of [...this.#streams.values()]) stream.abort();
-      if (this.#sends > 0) {
-        this.#drained = Promise.withResolvers();
-        await this.#drained.promise;
-      }
-      this.#isClosed = true;
-      this.#socket?.close();
-    }
-    await this.#receiving;
+  close(): Promise<void> {
+    return this.#closing ??= this.#end();
   }
 
   reply(datagram: Uint8Array, remote: Remote): void {
@@ -134,6 +126,18 @@ export class UdpNet implements StreamNet, EndpointOwner {
     this.#streams.delete(stream.session);
     this.#held.delete(stream);
     this.#endpoint.forget(stream.session, this.#env.now());
+  }
+
+  async #end(): Promise<void> {
+    this.#stopAccepting();
+    for (const stream of [...this.#streams.values()]) stream.abort();
+    if (this.#sends > 0) {
+      this.#drained = Promise.withResolvers();
+      await this.#drained.promise;
+    }
+    this.#isClosed = true;
+    this.#socket?.close();
+    await this.#receiving;
   }
 
   #add(session: Session, remote: Remote): UdpStream {
