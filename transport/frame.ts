@@ -42,7 +42,8 @@ export interface FrameSink {
  * forgotten.
  *
  * One buffer serves all reads, since a fresh one for each would be retained whole by the smallest
- * entry in it. A frame that does not fit gets a buffer of its own size, after its length was checked.
+ * entry in it. A frame that does not fit gets a buffer of its own size, after its length was checked and the
+ * one buffer is full of it: nobody has so much allocated by a few bytes.
  *
  * @throws {MalformedFrame} if a length is above the maximum.
  * @throws whatever the socket throws.
@@ -70,7 +71,7 @@ export async function readFrames(
       frameBytes = 0;
       if (!sink.onFrame(body, false)) return;
     }
-    if (frameBytes > buffer.length) {
+    if (frameBytes > buffer.length && end - start === buffer.length) {
       const frame = new Uint8Array(frameBytes);
       frame.set(buffer.subarray(start, end));
       if (!await fill(socket, frame, end - start, sink)) return;

@@ -75,6 +75,7 @@ export function transportContract(name: string, makePlace: () => Place): void {
   check("drops the newest when its queue is full in bytes", boundedBytes);
   check("delivers nothing after close", silentAfterClose);
   check("survives a handler that throws", survivesHandler);
+  check("comes to its end for everybody who closes it", closesForAll);
   check("may be closed from inside its handler", closesInside);
   check("may lose a peer from inside its handler, and hears no more of it", removesInside);
 }
@@ -304,6 +305,16 @@ const silentAfterClose: Body = async (place) => {
   await closing;
   await until("n3 has heard all", () => c.inbox.ids.length === 50);
   assertEquals(b.inbox.received.length, heard);
+};
+
+const closesForAll: Body = async (place) => {
+  const [a, b] = [await open(place, N1), await open(place, N2)];
+  await connect(place, a.transport, b.transport);
+  for (let i = 0; i < 50; i++) a.transport.send(N2, GROUP, ping(i));
+  let ended = 0;
+  for (let i = 0; i < 3; i++) void a.transport.close().then(() => ended++);
+  await until("all three are told", () => ended === 3);
+  await a.transport.close();
 };
 
 const survivesHandler: Body = async (place) => {

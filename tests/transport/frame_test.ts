@@ -108,6 +108,28 @@ Deno.test("readFrames() refuses a length above the maximum before it reads on", 
   }
 });
 
+Deno.test("readFrames() allocates for a large frame only once its one buffer is full of it", async () => {
+  const bodyBytes = 2 * READ_BUFFER_BYTES;
+  const stream = streamOf(frames([filled(10, 1), filled(bodyBytes, 2)]), [1_000]);
+  let came = 0;
+  const socket: Socket = {
+    ...stream,
+    async read(into) {
+      assert(into.length > 0);
+      if (came < READ_BUFFER_BYTES) {
+        assert(into.buffer.byteLength <= READ_BUFFER_BYTES, `too large after ${came} bytes`);
+      }
+      const read = await stream.read(into);
+      came += read ?? 0;
+      return read;
+    },
+  };
+  const sink = collector();
+  await readFrames(socket, bodyBytes, sink);
+  assertEquals(sink.bodies.map(({ length }) => length), [10, bodyBytes]);
+  assertEquals(sink.bodies[1], filled(bodyBytes, 2));
+});
+
 Deno.test("readFrames() takes a frame of the maximum", async () => {
   const sink = collector();
   await readFrames(streamOf(frames([filled(100, 1)]), [1000]), 100, sink);

@@ -130,6 +130,20 @@ Deno.test("ReceivedPackets takes each number once, and none that is absurd", () 
   assert(received.isNew(2 + 4 * ACK_RANGES_MAX));
 });
 
+Deno.test("ReceiveStream takes what is to be read next, however many gaps there are", () => {
+  const stream = new ReceiveStream(100, 3);
+  const piece = (offset: number, length: number) =>
+    stream.accept({ offset, length, fin: false }, new Uint8Array(length).fill(offset));
+  assert(piece(10, 1) && piece(20, 1) && piece(30, 1));
+  // A peer whose window is two pieces sends only these again, until they are taken.
+  assert(piece(0, 2) && piece(2, 2));
+  assertEquals(stream.available, 4);
+  assert(!piece(40, 1) && !piece(5, 1), "a gap too many");
+  assertEquals(stream.read(new Uint8Array(100)), 4);
+  assert(piece(4, 2) && piece(6, 4), "the rest, up to the first gap");
+  assertEquals(stream.available, 7);
+});
+
 Deno.test("ReceiveStream takes nothing beyond its window, its gaps or the end", () => {
   const stream = new ReceiveStream(100, 3);
   const piece = (offset: number, length: number, fin = false) =>

@@ -4,6 +4,8 @@
  * @module
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { UDP_LIMITS } from "../../transport/udp/limits.ts";
+import { UdpNet } from "../../transport/udp/net.ts";
 import { createUdpTransport, type UdpTransportOptions } from "../../transport/udp.ts";
 import { transportContract } from "./contract.ts";
 import { faultyPlace } from "./faulty_place.ts";
@@ -155,15 +157,16 @@ Deno.test("udp close() tells its peers, ends dials, and leaves no timer", async 
   assertEquals(envs.map(({ pendingTimers }) => pendingTimers), [0, 0]);
 });
 
-Deno.test("udp close() resolves for everybody who calls it, also while the last datagrams leave", async () => {
-  const [a, b] = [node(N1), node(N2)];
-  await a.transport.start(a.inbox.handler);
-  await b.transport.start(b.inbox.handler);
-  a.transport.setPeers(new Map([[N2, b.transport.address!]]));
-  b.transport.setPeers(new Map([[N1, a.transport.address!]]));
-  await until("both are connected", () => isConnected(a, N2) && isConnected(b, N1));
-  let resolved = 0;
-  for (let i = 0; i < 3; i++) void a.transport.close().then(() => resolved += 1);
-  await until("all three are told", () => resolved === 3);
-  await b.transport.close();
+Deno.test("udp listener accepts nothing once closed, whoever asks only then", async () => {
+  const net = new UdpNet(new ManualEnv(), UDP_LIMITS);
+  const listener = net.listen(ANY_PORT);
+  listener.close();
+  let error: unknown = null;
+  void listener.accept().catch((it) => error = it);
+  try {
+    await until("it is refused", () => error !== null);
+    assert(error instanceof Deno.errors.BadResource);
+  } finally {
+    await net.close();
+  }
 });

@@ -36,6 +36,8 @@ export class UdpNet implements StreamNet, EndpointOwner {
   #drained: PromiseWithResolvers<void> | null = null;
   /** What every caller of `close` waits for. */
   #closing: Promise<void> | null = null;
+  /** From `listen` until what that gave is closed. */
+  #isListening = false;
   #isClosed = false;
 
   constructor(env: TcpEnv, limits: UdpLimits) {
@@ -52,6 +54,7 @@ export class UdpNet implements StreamNet, EndpointOwner {
   listen({ hostname, port }: PeerAddress): SocketListener {
     const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
     this.#socket = socket;
+    this.#isListening = true;
     this.#receiving = this.#receive(socket);
     const address = socket.addr as Deno.NetAddr;
     return {
@@ -149,7 +152,7 @@ export class UdpNet implements StreamNet, EndpointOwner {
   #accept(): Promise<Socket> {
     const stream = this.#backlog.shift();
     if (stream !== undefined) return Promise.resolve(stream);
-    if (this.#isClosed) {
+    if (!this.#isListening) {
       return Promise.reject(new Deno.errors.BadResource("The listener is closed"));
     }
     this.#awaiting = Promise.withResolvers();
@@ -157,6 +160,7 @@ export class UdpNet implements StreamNet, EndpointOwner {
   }
 
   #stopAccepting(): void {
+    this.#isListening = false;
     this.#endpoint.stopAccepting();
     this.#awaiting?.reject(new Deno.errors.Interrupted("The listener was closed"));
     this.#awaiting = null;

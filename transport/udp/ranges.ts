@@ -36,15 +36,18 @@ export class RangeSet {
     return at < this.#starts.length && this.#starts[at]! <= value;
   }
 
-  /** Adds all numbers from `start` to before `end`. False, and nothing changed, if it were a range too many. */
-  add(start: number, end: number): boolean {
+  /**
+   * Adds all numbers from `start` to before `end`. False, and nothing changed, if it were a range too many;
+   * `spare` more than usual are allowed it.
+   */
+  add(start: number, end: number, spare = 0): boolean {
     if (start >= end) return true;
     // Ranges that touch become one, so those that end exactly at the start count.
     const from = this.#firstEndingAfter(start - 1);
     let to = from;
     while (to < this.#starts.length && this.#starts[to]! <= end) to += 1;
     if (from === to) {
-      if (this.#starts.length >= this.#countMax) return false;
+      if (this.#starts.length >= this.#countMax + spare) return false;
       this.#starts.splice(from, 0, start);
       this.#ends.splice(from, 0, end);
       return true;

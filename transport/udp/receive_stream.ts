@@ -68,7 +68,8 @@ export class ReceiveStream {
     if (fin && end < this.#highest) return false;
     const from = Math.max(offset, this.#read);
     if (from < end) {
-      if (!this.#held.add(from, end)) return false;
+      // What is to be read next leaves no gap, and is all that a peer may have room to send again.
+      if (!this.#held.add(from, end, from === this.#read ? 1 : 0)) return false;
       this.#ring.write(from, data.subarray(from - offset));
     }
     if (fin) this.#end = end;
