@@ -26,6 +26,8 @@ export class WatchLog {
   readonly spans: Span[] = [];
   /** What no watcher may be told. */
   readonly violations: string[] = [];
+  /** How often a node has begun to tell. */
+  visits = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -65,6 +67,7 @@ export class WatchLog {
   }
 
   #begin(versionstamp: Versionstamp, node: string): void {
+    this.visits++;
     const { position } = this;
     if (position === null) this.spans.push({ from: versionstamp, to: versionstamp });
     else if (versionstamp !== position) {
