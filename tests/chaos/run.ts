@@ -15,6 +15,7 @@ import {
   READY_MS,
   UNAVAILABLE_MAX_MS,
 } from "./limits.ts";
+import { judgeLooks } from "./look_verdict.ts";
 import { FAULTS, Nemesis } from "./nemesis.ts";
 import type { ChaosOptions } from "./options.ts";
 import { Random } from "./random.ts";
@@ -102,7 +103,9 @@ async function inCluster(
   findings.push(
     ...await watchers.finish(record, operations),
     ...await judgeCluster(cluster, record, operations),
-    judgeHistory(operations),
+    // With what was found in the end.
+    judgeHistory(record.finish()),
+    judgeLooks(record.looks, operations),
   );
   findings.push({
     what: "answers that no client may get, and nodes that end by themselves",
