@@ -43,6 +43,10 @@ export const EPOCH_MS = 4000;
 export const REGISTERS = 5;
 export const COUNTERS = 2;
 export const GROUPS = 2;
+export const PASSING = 3;
+/** How soon they expire. */
+export const PASSING_MIN_MS = 200;
+export const PASSING_MAX_MS = 2500;
 /** Values that make a snapshot one of several chunks. */
 export const BULK_KEYS = 60;
 export const BULK_VALUE_BYTES = 32_000;

@@ -28,6 +28,7 @@ export type Kind =
   | "eventual read"
   | "list"
   | "write"
+  | "expiring write"
   | "delete"
   | "compare-and-set"
   | "sum"
@@ -134,6 +135,22 @@ export class Record {
     this.count(kind, outcome.outcome);
     this.#history.complete(ticket, outcome);
     if (outcome.outcome === "ok") this.acknowledged(outcome.versionstamp!);
+  }
+
+  /**
+   * A write that expires is about to be asked for. When it does is up to the clocks of the nodes, with
+   * which a run plays: for the checker somebody deletes the key, at any time from now on, or never.
+   *
+   * @returns what is to be told how the write ended.
+   */
+  invokeExpiry({ mutations }: WriteAction): (outcome: WriteOutcome) => void {
+    const [{ key }] = mutations;
+    const action: WriteAction = { op: "write", checks: [], mutations: [{ type: "delete", key }] };
+    const ticket = this.#history.invoke("time", action);
+    return ({ outcome }) => {
+      const isOver = outcome === "failed" || outcome === "check-failed";
+      this.#history.complete(ticket, { outcome: isOver ? "failed" : "unknown" });
+    };
   }
 
   /** A read has shown this, of the version that it names. */

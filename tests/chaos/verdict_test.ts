@@ -102,6 +102,49 @@ Deno.test("judgeHistory() finds a sum that was lost and that nobody read, from w
   assertMatch(judge(5).detail, /end at n1 reads c\/1/);
 });
 
+Deno.test("Record lets a key expire once at most, at any time, and not come back", () => {
+  let nowMs = 0;
+  const record = new Record(() => ++nowMs, null);
+  const action: WriteAction = {
+    op: "write",
+    checks: [],
+    mutations: [{ type: "set", key: "e/1", value: "a" }],
+  };
+  const ticket = record.invoke("c1", action);
+  const expired = record.invokeExpiry(action);
+  record.wrote("expiring write", ticket, { outcome: "ok", versionstamp: "01" });
+  expired({ outcome: "ok", versionstamp: "01" });
+  const written = record.finish().slice();
+  const read = (isThere: boolean): Operation => ({
+    client: "c2",
+    invokedAt: ++nowMs,
+    completedAt: ++nowMs,
+    op: "read",
+    keys: ["e/1"],
+    outcome: "ok",
+    entries: [isThere ? { value: "a", versionstamp: "01" } : null],
+  });
+  const judge = (...reads: boolean[]) => judgeHistory([...written, ...reads.map(read)]).isGood;
+  assertEquals([judge(true, true), judge(true, false), judge(false, false)], [true, true, true]);
+  assertEquals(judge(true, false, true), false);
+});
+
+Deno.test("Record lets nothing expire that was not written", () => {
+  let nowMs = 0;
+  const record = new Record(() => ++nowMs, null);
+  const action: WriteAction = {
+    op: "write",
+    checks: [],
+    mutations: [{ type: "set", key: "e/1", value: "a" }],
+  };
+  const expired = record.invokeExpiry(action);
+  expired({ outcome: "failed" });
+  assertEquals(record.finish().map(({ client, outcome }) => [client, outcome]), [[
+    "time",
+    "failed",
+  ]]);
+});
+
 Deno.test("Record knows which version was acknowledged before a moment, and the longest gap", () => {
   let nowMs = 100;
   const record = new Record(() => nowMs, null);
