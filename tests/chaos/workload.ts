@@ -204,6 +204,11 @@ export class Workload {
   }
 }
 
+/** A single key of those that are in use now. */
+export function keyInUse(nowMs: number, random: Random): string {
+  return anyOf(Math.floor(nowMs / EPOCH_MS), random);
+}
+
 function anyOf(epoch: number, random: Random): string {
   if (random.chance(0.6)) return `r/${epoch}/${random.between(1, REGISTERS)}`;
   return random.chance(0.6) ? counterOf(epoch, random) : passingOf(epoch, random);
