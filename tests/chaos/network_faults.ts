@@ -75,6 +75,43 @@ const isolateLeader: Fault = {
   },
 };
 
+/** How long those around a leader have to learn that it is cut off, before it is stopped. */
+const TOLD_MS = 100;
+/** How long a leader that goes on after it was stopped is left alone with what it believes. */
+const ALONE_MS = 800;
+
+/**
+ * The leader is cut off and stopped, and goes on before it hears of anybody: with a successor elsewhere,
+ * it is on its own to find out. One that was only stopped finds the successor's messages waiting, one
+ * that was only cut off steps down before there is a successor.
+ */
+const stallLeader: Fault = {
+  name: "stall-leader",
+  lane: "network",
+  weight: 2,
+  run: async (scene) => {
+    const { cluster, random } = scene;
+    const leader = await cluster.leader();
+    if (leader === null) return;
+    const others = idsOf(scene).filter((id) => id !== leader.id);
+    // The others' ends of the wrapper: a process that is stopped cannot be told.
+    cluster.setLinks(others.flatMap((id): FaultyDirection[] => [
+      { from: id, to: leader.id, link: CUT, side: "sender" },
+      { from: leader.id, to: id, link: CUT, side: "receiver" },
+    ]));
+    await scene.hold(TOLD_MS);
+    if (leader.isRunning && !leader.isPaused) {
+      const ms = random.between(1000, 4000);
+      leader.pause();
+      scene.note("stalled leaders", `cut the leader ${leader.id} off and stopped it for ${ms} ms`);
+      await scene.hold(ms);
+      leader.resume();
+      await scene.hold(ALONE_MS);
+    }
+    cluster.setLinks([]);
+  },
+};
+
 /** A node that hears and is not heard, or the other way round; half of the time the leader. */
 const oneWay: Fault = {
   name: "one-way",
@@ -186,6 +223,7 @@ const slowDisk: Fault = {
 export const NETWORK_FAULTS: readonly Fault[] = [
   partition,
   isolateLeader,
+  stallLeader,
   oneWay,
   bridge,
   loss,
