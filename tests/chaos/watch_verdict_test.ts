@@ -110,6 +110,16 @@ Deno.test("writtenOf() takes what was certainly written, and what it left under 
   ]);
 });
 
+Deno.test("WatchLog blames a node for an event that cannot be read, and does not throw", () => {
+  const log = logOf("w1", ["w3", "4"]);
+  log.take({ name: "change", data: '{"versionstamp":"00' }, "n2");
+  log.take({ name: "change", data: "7" }, "n3");
+  assertEquals(log.violations, [
+    'w1 was told by n2 what cannot be read: {"versionstamp":"00',
+    "w1 was told by n3 what cannot be read: 7",
+  ]);
+});
+
 Deno.test("judgeWatches() finds a delete that nobody was told of, or that was told as something else", () => {
   const checks = [{ key: "r/k", versionstamp: stamp("4") }];
   const written = writtenOf([
