@@ -32,6 +32,16 @@ function faulty(
   });
 }
 
+/**
+ * How long links are faulty; and, at one time in four, how long they outlast a node's own deadline of 5 s: a
+ * write that was handed to a leader then ends without an answer.
+ */
+const FAULTY_MIN_MS = 800;
+const FAULTY_MAX_MS = 5000;
+const LONG_RATE = 0.25;
+const LONG_MIN_MS = 5500;
+const LONG_MAX_MS = 8000;
+
 /** Sets links, holds them for a while, heals them. */
 async function during(
   scene: Scene,
@@ -39,7 +49,9 @@ async function during(
   text: string,
   links: readonly FaultyDirection[],
 ): Promise<void> {
-  const ms = scene.random.between(800, 5000);
+  const ms = scene.random.chance(LONG_RATE)
+    ? scene.random.between(LONG_MIN_MS, LONG_MAX_MS)
+    : scene.random.between(FAULTY_MIN_MS, FAULTY_MAX_MS);
   scene.cluster.setLinks(links);
   scene.note(name, `${text} for ${ms} ms`);
   await scene.hold(ms);

@@ -1,5 +1,6 @@
 /** What a fault does to a cluster, step by step, on a cluster that only notes it. */
 import { assert, assertEquals } from "@std/assert";
+import { CALL_DEADLINE_MS } from "../../actors/limits_replica.ts";
 import type { ChaosCluster, FaultyDirection } from "./cluster.ts";
 import type { Scene } from "./fault.ts";
 import { NETWORK_FAULTS } from "./network_faults.ts";
@@ -55,4 +56,20 @@ Deno.test("stall-leader cuts a leader off before it stops it, and heals the link
 
 Deno.test("stall-leader does not stop a leader that has ended meanwhile", async () => {
   assertEquals(await stepsOf("stall-leader", false), ["cut", "hold", "heal"]);
+});
+
+Deno.test("faults of links now and then outlast what a node waits for a write that it has handed over", async () => {
+  const held: number[] = [];
+  const scene: Scene = {
+    cluster: { nodes: [{ id: "n1" }, { id: "n2" }, { id: "n3" }], setLinks: () => {} },
+    random: new Random(1),
+    size: 3,
+    restMs: 1000,
+    hold: (ms: number) => Promise.resolve(void held.push(ms)),
+    note: () => {},
+  } as unknown as Scene;
+  const loss = NETWORK_FAULTS.find(({ name }) => name === "loss")!;
+  for (let time = 0; time < 100; time++) await loss.run(scene);
+  const long = held.filter((ms) => ms > CALL_DEADLINE_MS).length;
+  assert(long > 10 && long < 40, `${long} of 100`);
 });
