@@ -102,6 +102,7 @@ export function writeCall(
   action: WriteAction,
   door: Door,
   idempotencyKey: string | null,
+  expireInMs: number | null = null,
 ): CallRequest {
   const keyed: Record<string, string> = idempotencyKey === null
     ? {}
@@ -111,7 +112,7 @@ export function writeCall(
   if (door === "atomic") {
     const body = JSON.stringify({
       checks: checks.map(checkJson),
-      mutations: mutations.map(mutationJson),
+      mutations: mutations.map((mutation) => mutationJson(mutation, expireInMs)),
     });
     return { method: "POST", path: "/v1/atomic", headers, body };
   }
@@ -124,7 +125,8 @@ export function writeCall(
   }
   if (mutation.type !== "set") throw new Error(`Cannot ask for ${mutation.type} by key`);
   const body = JSON.stringify(mutation.value);
-  return { method: "PUT", path, headers: { ...headers, ...conditions }, body };
+  const query = expireInMs === null ? "" : `?expireIn=${expireInMs}`;
+  return { method: "PUT", path: `${path}${query}`, headers: { ...headers, ...conditions }, body };
 }
 
 function conditionOf(check: Check, mutation: Mutation): Record<string, string> {
@@ -141,13 +143,14 @@ function checkJson(check: Check) {
   return { key: partsOf(check.key), versionstamp: check.versionstamp };
 }
 
-function mutationJson(mutation: Mutation) {
+function mutationJson(mutation: Mutation, expireInMs: number | null) {
   const { type } = mutation;
   const key = partsOf(mutation.key);
   if (type === "delete") return { type, key };
   if (type !== "set") return { type, key, value: String(mutation.value) };
-  if (typeof mutation.value === "string") return { type, key, value: mutation.value };
-  return { type, key, value: String(mutation.value), encoding: "le64" };
+  const expiry = expireInMs === null ? {} : { expireIn: expireInMs };
+  if (typeof mutation.value === "string") return { type, key, value: mutation.value, ...expiry };
+  return { type, key, value: String(mutation.value), encoding: "le64", ...expiry };
 }
 
 export function writeAnswer(answer: Answer): Said<WriteOutcome> {

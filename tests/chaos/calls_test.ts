@@ -89,6 +89,17 @@ Deno.test("writeCall() says the same through either door", () => {
   assertThrows(() => writeCall(write([{ type: "delete", key: "r/1/2" }], [absent]), "key", null));
 });
 
+Deno.test("writeCall() says through either door that a value expires", () => {
+  assertEquals(writeCall(write([set]), "key", null, 250).path, "/v1/kv/r/1/2?expireIn=250");
+  const { body } = writeCall(write([set]), "atomic", null, 250);
+  assertEquals(JSON.parse(body!).mutations, [
+    { type: "set", key: ["r", "1", "2"], value: "v", expireIn: 250 },
+  ]);
+  assertEquals(JSON.parse(writeCall(write([set]), "atomic", null).body!).mutations, [
+    { type: "set", key: ["r", "1", "2"], value: "v" },
+  ]);
+});
+
 Deno.test("writeAnswer() tells done, refuted, certainly not done, and unknown", () => {
   const cases: [Answer, string, unknown][] = [
     [answered(200, { versionstamp: VERSION }), "outcome", { outcome: "ok", versionstamp: VERSION }],

@@ -10,16 +10,15 @@ import {
   compareVersionstamps,
   type ReadAction,
   type ReadOutcome,
-  type WriteAction,
   type WriteOutcome,
 } from "../history/mod.ts";
-import { type Door, readAnswer, readCall, type Said, writeAnswer, writeCall } from "./calls.ts";
+import { readAnswer, readCall, type Said, writeAnswer, writeCall } from "./calls.ts";
 import { type Answer, type CallRequest, Connection } from "./http_client.ts";
 import { ATTEMPT_MAX_MS, ATTEMPT_MIN_MS, RETRIED_MS, RETRY_MS, THINK_MS } from "./limits.ts";
 import type { ChaosNode } from "./node.ts";
 import type { Random } from "./random.ts";
 import type { Kind, Record } from "./record.ts";
-import { type Task, Workload } from "./workload.ts";
+import { type Task, Workload, type WriteTask } from "./workload.ts";
 
 export interface ClientOptions {
   readonly name: string;
@@ -71,7 +70,7 @@ export class Client {
       case "read":
         return await this.#read(task.kind, task.action);
       case "write":
-        return await this.#write(task.kind, task.action, task.door, task.isKeyed);
+        return await this.#write(task);
       case "journal":
         return await this.#journal(task.id, task.isKeyed);
       case "session":
@@ -94,16 +93,18 @@ export class Client {
     if (outcome.outcome === "ok") this.#workload.saw(action.keys, outcome.entries);
   }
 
-  async #write(kind: Kind, action: WriteAction, door: Door, isKeyed: boolean): Promise<void> {
+  async #write({ kind, action, door, isKeyed, expireInMs }: WriteTask): Promise<void> {
     const { name, record } = this.#options;
     const key = isKeyed ? this.#idempotencyKey() : null;
     const ticket = record.invoke(name, action);
+    const expired = expireInMs === null ? null : record.invokeExpiry(action);
     const { outcome } = await this.#ask<WriteOutcome>(
-      writeCall(action, door, key),
+      writeCall(action, door, key, expireInMs),
       writeAnswer,
       isKeyed,
     );
     record.wrote(kind, ticket, outcome);
+    expired?.(outcome);
     if (outcome.outcome === "ok") {
       this.#meet(outcome.versionstamp!);
       this.#workload.wrote(action, outcome.versionstamp!);
@@ -180,11 +181,7 @@ export class Client {
       record.violation(`${name}: a ${kind} does not say at which version it was`);
       return null;
     }
-    const [entry] = outcome.entries;
-    if (entry !== null && compareVersionstamps(entry.versionstamp!, versionstamp) > 0) {
-      const at = `at ${versionstamp} shows ${key} of ${entry.versionstamp}`;
-      record.violation(`${name}: a ${kind} ${at}`);
-    }
+    record.looked({ client: name, kind, key, entry: outcome.entries[0], versionstamp });
     return { versionstamp };
   }
 

@@ -24,6 +24,14 @@ export const CLIENTS_PER_NODE = 4;
 export const THINK_MS = 25;
 /** A client that found nobody waits so long before it asks another node. */
 export const RETRY_MS = 40;
+/**
+ * Lookouts at each of the first nodes; how long one waits for an answer, so that a node which was stopped
+ * for a while finds a question that was asked a moment ago; and how long it waits in between.
+ */
+export const LOOKOUTS_PER_NODE = 2;
+export const LOOKOUT_WAIT_MIN_MS = 100;
+export const LOOKOUT_WAIT_MAX_MS = 600;
+export const LOOKOUT_THINK_MS = 150;
 /** How long one attempt waits for its answer: from about as long as a node's own deadline of 5 s down. */
 export const ATTEMPT_MIN_MS = 1500;
 export const ATTEMPT_MAX_MS = 6500;
@@ -43,6 +51,10 @@ export const EPOCH_MS = 4000;
 export const REGISTERS = 5;
 export const COUNTERS = 2;
 export const GROUPS = 2;
+export const PASSING = 3;
+/** How soon they expire. */
+export const PASSING_MIN_MS = 200;
+export const PASSING_MAX_MS = 2500;
 /** Values that make a snapshot one of several chunks. */
 export const BULK_KEYS = 60;
 export const BULK_VALUE_BYTES = 32_000;

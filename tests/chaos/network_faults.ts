@@ -32,6 +32,16 @@ function faulty(
   });
 }
 
+/**
+ * How long links are faulty; and, at one time in four, how long they outlast a node's own deadline of 5 s: a
+ * write that was handed to a leader then ends without an answer.
+ */
+const FAULTY_MIN_MS = 800;
+const FAULTY_MAX_MS = 5000;
+const LONG_RATE = 0.25;
+const LONG_MIN_MS = 5500;
+const LONG_MAX_MS = 8000;
+
 /** Sets links, holds them for a while, heals them. */
 async function during(
   scene: Scene,
@@ -39,7 +49,9 @@ async function during(
   text: string,
   links: readonly FaultyDirection[],
 ): Promise<void> {
-  const ms = scene.random.between(800, 5000);
+  const ms = scene.random.chance(LONG_RATE)
+    ? scene.random.between(LONG_MIN_MS, LONG_MAX_MS)
+    : scene.random.between(FAULTY_MIN_MS, FAULTY_MAX_MS);
   scene.cluster.setLinks(links);
   scene.note(name, `${text} for ${ms} ms`);
   await scene.hold(ms);
@@ -72,6 +84,43 @@ const isolateLeader: Fault = {
     const rest = idsOf(scene).filter((id) => id !== leader);
     const links = faulty(scene, between([leader], rest), () => CUT);
     await during(scene, "partitions", `cut the leader ${leader} off`, links);
+  },
+};
+
+/** How long those around a leader have to learn that it is cut off, before it is stopped. */
+const TOLD_MS = 100;
+/** How long a leader that goes on after it was stopped is left alone with what it believes. */
+const ALONE_MS = 800;
+
+/**
+ * The leader is cut off and stopped, and goes on before it hears of anybody: with a successor elsewhere,
+ * it is on its own to find out. One that was only stopped finds the successor's messages waiting, one
+ * that was only cut off steps down before there is a successor.
+ */
+const stallLeader: Fault = {
+  name: "stall-leader",
+  lane: "network",
+  weight: 2,
+  run: async (scene) => {
+    const { cluster, random } = scene;
+    const leader = await cluster.leader();
+    if (leader === null) return;
+    const others = idsOf(scene).filter((id) => id !== leader.id);
+    // The others' ends of the wrapper: a process that is stopped cannot be told.
+    cluster.setLinks(others.flatMap((id): FaultyDirection[] => [
+      { from: id, to: leader.id, link: CUT, side: "sender" },
+      { from: leader.id, to: id, link: CUT, side: "receiver" },
+    ]));
+    await scene.hold(TOLD_MS);
+    if (leader.isRunning && !leader.isPaused) {
+      const ms = random.between(1000, 4000);
+      leader.pause();
+      scene.note("stalled leaders", `cut the leader ${leader.id} off and stopped it for ${ms} ms`);
+      await scene.hold(ms);
+      leader.resume();
+      await scene.hold(ALONE_MS);
+    }
+    cluster.setLinks([]);
   },
 };
 
@@ -186,6 +235,7 @@ const slowDisk: Fault = {
 export const NETWORK_FAULTS: readonly Fault[] = [
   partition,
   isolateLeader,
+  stallLeader,
   oneWay,
   bridge,
   loss,

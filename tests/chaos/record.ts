@@ -9,13 +9,16 @@
 import {
   type Action,
   compareVersionstamps,
+  keysOf,
   type Operation,
   type ReadAction,
   type ReadOutcome,
   type WriteAction,
   type WriteOutcome,
 } from "../history/mod.ts";
+import type { FinalEntry } from "../history/accounting.ts";
 import { HistoryRecorder, type HistoryWriter, type Ticket } from "../history/recorder.ts";
+import type { Look } from "./look_verdict.ts";
 
 /** What is told of each operation, by kind: `cas ok`, `cas check-failed`. */
 export type Kind =
@@ -25,6 +28,7 @@ export type Kind =
   | "eventual read"
   | "list"
   | "write"
+  | "expiring write"
   | "delete"
   | "compare-and-set"
   | "sum"
@@ -44,11 +48,15 @@ interface Acknowledged {
   readonly versionstamp: string;
 }
 
+/** Reads that are kept to be judged: more than a day brings. */
+const LOOKS_MAX = 1_000_000;
 /** Violations beyond these are counted, not kept. */
 const VIOLATIONS_KEPT_MAX = 100;
 
 export class Record {
   readonly journal = new Map<string, JournalWrite>();
+  /** Of reads that name the version of what they show. */
+  readonly looks: Look[] = [];
   /** What no client may ever be told. */
   readonly violations: string[] = [];
   violationsCount = 0;
@@ -95,6 +103,27 @@ export class Record {
     return this.#history.invoke(client, action);
   }
 
+  /**
+   * Everything is about to be read at one place. Gives what takes what was found there: each key that
+   * the history knows under one of the prefixes was read, and is in the history, so that the checker
+   * judges also what no client has read.
+   */
+  beginReadingAll(
+    client: string,
+    prefixes: readonly string[],
+  ): (found: readonly FinalEntry[]) => void {
+    const known = new Set(this.#history.finish().flatMap(keysOf));
+    const keys = [...known].filter((key) => prefixes.some((each) => key.startsWith(`${each}/`)));
+    const tickets = keys.map((key) => this.invoke<ReadAction>(client, { op: "read", keys: [key] }));
+    return (found) => {
+      const entries = new Map(found.map(({ key, ...entry }) => [key, entry]));
+      for (const ticket of tickets) {
+        const entry = entries.get(ticket.action.keys[0]) ?? null;
+        this.#history.complete(ticket, { outcome: "ok", entries: [entry] });
+      }
+    };
+  }
+
   /** It is over. */
   read(kind: Kind, ticket: Ticket<ReadAction>, outcome: ReadOutcome): void {
     this.count(kind, outcome.outcome);
@@ -106,6 +135,28 @@ export class Record {
     this.count(kind, outcome.outcome);
     this.#history.complete(ticket, outcome);
     if (outcome.outcome === "ok") this.acknowledged(outcome.versionstamp!);
+  }
+
+  /**
+   * A write that expires is about to be asked for. When it does is up to the clocks of the nodes, with
+   * which a run plays: for the checker somebody deletes the key, at any time from now on, or never.
+   *
+   * @returns what is to be told how the write ended.
+   */
+  invokeExpiry({ mutations }: WriteAction): (outcome: WriteOutcome) => void {
+    const [{ key }] = mutations;
+    const action: WriteAction = { op: "write", checks: [], mutations: [{ type: "delete", key }] };
+    const ticket = this.#history.invoke("time", action);
+    return ({ outcome }) => {
+      const isOver = outcome === "failed" || outcome === "check-failed";
+      this.#history.complete(ticket, { outcome: isOver ? "failed" : "unknown" });
+    };
+  }
+
+  /** A read has shown this, of the version that it names. */
+  looked(look: Look): void {
+    if (this.looks.length >= LOOKS_MAX) throw new RangeError(`Cannot keep over ${LOOKS_MAX} looks`);
+    this.looks.push(look);
   }
 
   /** A write was acknowledged just now. */

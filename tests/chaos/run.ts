@@ -12,9 +12,12 @@ import {
   BULK_VALUE_BYTES,
   CLIENTS_PER_NODE,
   LAST_WORD_MS,
+  LOOKOUTS_PER_NODE,
   READY_MS,
   UNAVAILABLE_MAX_MS,
 } from "./limits.ts";
+import { judgeLooks } from "./look_verdict.ts";
+import { lookOut } from "./lookout.ts";
 import { FAULTS, Nemesis } from "./nemesis.ts";
 import type { ChaosOptions } from "./options.ts";
 import { Random } from "./random.ts";
@@ -102,7 +105,9 @@ async function inCluster(
   findings.push(
     ...await watchers.finish(record, operations),
     ...await judgeCluster(cluster, record, operations),
-    judgeHistory(operations),
+    // With what was found in the end.
+    judgeHistory(record.finish()),
+    judgeLooks(record.looks, operations),
   );
   findings.push({
     what: "answers that no client may get, and nodes that end by themselves",
@@ -150,10 +155,14 @@ function runClients(
 ): Promise<void>[] {
   // Members come and go one at a time, so that there is always somebody to ask.
   const nodes = () => cluster.running.length > 0 ? cluster.running : cluster.nodes;
-  return Array.from({ length: size * CLIENTS_PER_NODE }, (_, i) => {
-    const client = { name: `c${i + 1}`, home: i, random: random.fork(), record, nodes, goesOn };
-    return new Client(client).run();
+  const shared = (home: number) => ({ home, random: random.fork(), record, nodes, goesOn });
+  const clients = Array.from({ length: size * CLIENTS_PER_NODE }, (_, i) => {
+    return new Client({ name: `c${i + 1}`, ...shared(i) }).run();
   });
+  const lookouts = Array.from({ length: size * LOOKOUTS_PER_NODE }, (_, i) => {
+    return lookOut({ name: `l${i + 1}`, ...shared(i) });
+  });
+  return [...clients, ...lookouts];
 }
 
 /** Waits until all clients know what became of their last requests. */

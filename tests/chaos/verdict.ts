@@ -170,10 +170,12 @@ export async function judgeCluster(
     const texts = new Set<string>();
     for (const node of cluster.nodes) {
       const { found, sum } = await readJournal(node);
-      const final = await Promise.all(PREFIXES.map((prefix) => readAll(node, prefix)));
+      const takeAll = record.beginReadingAll(`end at ${node.id}`, PREFIXES);
+      const final = (await Promise.all(PREFIXES.map((prefix) => readAll(node, prefix)))).flat();
+      takeAll(final);
       const verdicts = [
         ...judgeJournal(record.journal, found, sum),
-        judgeFinal(operations, final.flat()),
+        judgeFinal(operations, final),
       ];
       const text = JSON.stringify(verdicts);
       if (!texts.has(text)) findings.push(...verdicts);

@@ -76,6 +76,75 @@ Deno.test("judgeFinal() finds a value that nobody read and that is lost", () => 
   assertMatch(lost.detail, /^0 keys, 1 of them wrong\n {2}lost: /);
 });
 
+Deno.test("judgeHistory() finds a sum that was lost and that nobody read, from what is read in the end", () => {
+  let nowMs = 0;
+  const record = new Record(() => ++nowMs, null);
+  const add = (type: "sum" | "max", value: number, versionstamp: string) => {
+    const action: WriteAction = {
+      op: "write",
+      checks: [],
+      mutations: [{ type, key: "c/1", value }],
+    };
+    record.wrote("sum", record.invoke("c1", action), { outcome: "ok", versionstamp });
+  };
+  add("sum", 5, "01");
+  add("sum", 3, "02");
+  add("max", 1, "03");
+  const judge = (value: number | null) => {
+    const { length } = record.finish();
+    const final = value === null ? [] : [{ key: "c/1", value, versionstamp: "03" }];
+    record.beginReadingAll("end at n1", ["c"])(final);
+    return judgeHistory(record.finish().slice(0, 3).concat(record.finish().slice(length)));
+  };
+  // The accounting knows no more than that a number stands there, under the version that was told last.
+  assert(judgeFinal(record.finish(), [{ key: "c/1", value: 5, versionstamp: "03" }]).isGood);
+  assertEquals([8, 5, 13, null].map((value) => judge(value).isGood), [true, false, false, false]);
+  assertMatch(judge(5).detail, /end at n1 reads c\/1/);
+});
+
+Deno.test("Record lets a key expire once at most, at any time, and not come back", () => {
+  let nowMs = 0;
+  const record = new Record(() => ++nowMs, null);
+  const action: WriteAction = {
+    op: "write",
+    checks: [],
+    mutations: [{ type: "set", key: "e/1", value: "a" }],
+  };
+  const ticket = record.invoke("c1", action);
+  const expired = record.invokeExpiry(action);
+  record.wrote("expiring write", ticket, { outcome: "ok", versionstamp: "01" });
+  expired({ outcome: "ok", versionstamp: "01" });
+  const written = record.finish().slice();
+  const read = (isThere: boolean): Operation => ({
+    client: "c2",
+    invokedAt: ++nowMs,
+    completedAt: ++nowMs,
+    op: "read",
+    keys: ["e/1"],
+    outcome: "ok",
+    entries: [isThere ? { value: "a", versionstamp: "01" } : null],
+  });
+  const judge = (...reads: boolean[]) => judgeHistory([...written, ...reads.map(read)]).isGood;
+  assertEquals([judge(true, true), judge(true, false), judge(false, false)], [true, true, true]);
+  assertEquals(judge(true, false, true), false);
+});
+
+Deno.test("Record lets nothing expire that was not written", () => {
+  let nowMs = 0;
+  const record = new Record(() => ++nowMs, null);
+  const action: WriteAction = {
+    op: "write",
+    checks: [],
+    mutations: [{ type: "set", key: "e/1", value: "a" }],
+  };
+  const expired = record.invokeExpiry(action);
+  expired({ outcome: "failed" });
+  assertEquals(record.finish().map(({ client, outcome }) => [client, outcome]), [[
+    "time",
+    "failed",
+  ]]);
+});
+
 Deno.test("Record knows which version was acknowledged before a moment, and the longest gap", () => {
   let nowMs = 100;
   const record = new Record(() => nowMs, null);

@@ -26,6 +26,8 @@ export class WatchLog {
   readonly spans: Span[] = [];
   /** What no watcher may be told. */
   readonly violations: string[] = [];
+  /** How often a node has begun to tell. */
+  visits = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -38,7 +40,9 @@ export class WatchLog {
 
   /** An event has come, from a node that it names. */
   take({ name, data }: ServerEvent, node: string): void {
-    const { versionstamp, since, changes } = JSON.parse(data);
+    const event = readEvent(data);
+    if (event === null) return this.#blame(`was told by ${node} what cannot be read: ${data}`);
+    const { versionstamp, since, changes } = event;
     switch (name) {
       case "watching":
         return this.#begin(versionstamp, node);
@@ -65,6 +69,7 @@ export class WatchLog {
   }
 
   #begin(versionstamp: Versionstamp, node: string): void {
+    this.visits++;
     const { position } = this;
     if (position === null) this.spans.push({ from: versionstamp, to: versionstamp });
     else if (versionstamp !== position) {
@@ -93,5 +98,17 @@ export class WatchLog {
 
   #blame(what: string): void {
     this.violations.push(`${this.name} ${what}`);
+  }
+}
+
+/** What an event says; null if that cannot be: it came whole, so whoever sent it is to blame. */
+function readEvent(
+  data: string,
+): { versionstamp: Versionstamp; since: Versionstamp; changes: unknown } | null {
+  try {
+    const event = JSON.parse(data);
+    return typeof event?.versionstamp === "string" ? event : null;
+  } catch {
+    return null;
   }
 }

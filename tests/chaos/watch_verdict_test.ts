@@ -97,7 +97,48 @@ Deno.test("writtenOf() takes what was certainly written, and what it left under 
   const written = writtenOf([
     write("4", { mutations }),
     write("5", { outcome: "unknown" }),
+    // It may have found nothing, but the next one has not.
     write("6", { mutations: [{ type: "delete", key: "r/k" }] }),
+    write("7", {
+      mutations: [{ type: "delete", key: "r/k" }],
+      checks: [{ key: "r/k", versionstamp: stamp("4") }],
+    }),
   ]);
-  assertEquals(written, [{ versionstamp: stamp("4"), sets: new Map([["r/k", "last"]]) }]);
+  assertEquals(written, [
+    { versionstamp: stamp("4"), sets: new Map([["r/k", "last"]]) },
+    { versionstamp: stamp("7"), sets: new Map([["r/k", null]]) },
+  ]);
+});
+
+Deno.test("WatchLog blames a node for an event that cannot be read, and does not throw", () => {
+  const log = logOf("w1", ["w3", "4"]);
+  log.take({ name: "change", data: '{"versionstamp":"00' }, "n2");
+  log.take({ name: "change", data: "7" }, "n3");
+  assertEquals(log.violations, [
+    'w1 was told by n2 what cannot be read: {"versionstamp":"00',
+    "w1 was told by n3 what cannot be read: 7",
+  ]);
+});
+
+Deno.test("judgeWatches() finds a delete that nobody was told of, or that was told as something else", () => {
+  const checks = [{ key: "r/k", versionstamp: stamp("4") }];
+  const written = writtenOf([
+    write("4"),
+    write("5", { mutations: [{ type: "delete", key: "r/k" }], checks }),
+  ]);
+  assertMatch(
+    judgeWatches([logOf("w1", ["w3", "4", "i6"])], written).detail,
+    /not told of 0*50001/,
+  );
+  const other = judgeWatches([logOf("w1", ["w3", "4", "5"])], written);
+  assertMatch(other.detail, /0*50001 was told without r\/k = null/);
+});
+
+Deno.test("judgeWatches() does not take it that every other visit begins with a gap", () => {
+  const visit = (at: number, gap: boolean) => gap ? [`w${at}`, `g${at}-${at}`] : [`w${at}`];
+  const script = (
+    gaps: number,
+  ) => ["w3", "4", ...Array.from({ length: 8 }, (_, i) => visit(4, i < gaps)).flat(), "5", "6"];
+  assertEquals(judge([script(4)]).isGood, true);
+  assertMatch(judge([script(5)]).detail, /5 gaps in 9 visits/);
 });

@@ -10,10 +10,10 @@ import { ATTEMPT_MAX_MS, RETRY_MS, WATCH_STAY_MAX_MS, WATCH_STAY_MIN_MS } from "
 import type { ChaosNode } from "./node.ts";
 import type { Random } from "./random.ts";
 import type { WatchLog } from "./watch_log.ts";
-import { PREFIXES } from "./workload.ts";
+import { PASSING_PREFIX, PREFIXES } from "./workload.ts";
 
 /** The first parts of all keys that are watched. */
-export const WATCHED: readonly string[] = [...PREFIXES, "journal"];
+export const WATCHED: readonly string[] = [...PREFIXES, PASSING_PREFIX, "journal"];
 
 export interface WatcherOptions {
   readonly log: WatchLog;

@@ -3,29 +3,42 @@
  *
  * The keys of one epoch are used for some seconds and then others are, so that the part of the history that
  * belongs together stays small enough to be searched. Registers are single keys with texts, counters single
- * keys with numbers, groups three keys that are read and written together.
+ * keys with numbers, groups three keys that are read and written together, and passing keys expire.
  *
  * @module
  */
 import type { Check, Entry, Mutation, ReadAction, WriteAction } from "../history/mod.ts";
 import type { Door } from "./calls.ts";
-import { COUNTERS, EPOCH_MS, GROUPS, REGISTERS } from "./limits.ts";
+import {
+  COUNTERS,
+  EPOCH_MS,
+  GROUPS,
+  PASSING,
+  PASSING_MAX_MS,
+  PASSING_MIN_MS,
+  REGISTERS,
+} from "./limits.ts";
 import type { Random } from "./random.ts";
 import type { Kind } from "./record.ts";
 
 /** One thing to do. */
 export type Task =
   | { readonly type: "read"; readonly kind: Kind; readonly action: ReadAction }
-  | {
-    readonly type: "write";
-    readonly kind: Kind;
-    readonly action: WriteAction;
-    readonly door: Door;
-    readonly isKeyed: boolean;
-  }
+  | WriteTask
   | { readonly type: "journal"; readonly id: string; readonly isKeyed: boolean }
   | { readonly type: "session"; readonly key: string }
   | { readonly type: "eventual"; readonly key: string; readonly maxStalenessMs: number };
+
+/** A write for the checker. */
+export interface WriteTask {
+  readonly type: "write";
+  readonly kind: Kind;
+  readonly action: WriteAction;
+  readonly door: Door;
+  readonly isKeyed: boolean;
+  /** Null: never. */
+  readonly expireInMs: number | null;
+}
 
 /** How often each is asked for, in parts of the sum. */
 const MIXTURE = [
@@ -33,6 +46,7 @@ const MIXTURE = [
   ["lease", 8],
   ["list", 8],
   ["set", 12],
+  ["expiring", 5],
   ["delete", 4],
   ["compare-and-set", 14],
   ["sum", 12],
@@ -45,8 +59,10 @@ const MIXTURE = [
 type Wish = typeof MIXTURE[number][0];
 
 const WISHES: readonly Wish[] = MIXTURE.flatMap(([wish, parts]) => Array(parts).fill(wish));
-/** The first parts of all keys that are in the history. */
+/** The first parts of all keys that are in the history and stay. */
 export const PREFIXES = ["r", "c", "g"] as const;
+/** Of those that pass. */
+export const PASSING_PREFIX = "e";
 /** Of the writes, how many go with an idempotency key. */
 const KEYED_RATE = 0.4;
 const STALENESS_MS = [100, 300, 1000, 3000];
@@ -71,13 +87,15 @@ export class Workload {
     const register = `r/${epoch}/${random.between(1, REGISTERS)}`;
     switch (random.pick(WISHES)) {
       case "read":
-        return this.#read("read", [random.chance(0.7) ? register : counterOf(epoch, random)]);
+        return this.#read("read", [anyOf(epoch, random)]);
       case "lease":
         return this.#read("lease read", [register]);
       case "list":
         return this.#read("list", groupOf(epoch, random));
       case "set":
         return this.#write("write", [], [this.#set(register)]);
+      case "expiring":
+        return this.#passing(passingOf(epoch, random));
       case "delete":
         return this.#write("delete", [], [{ type: "delete", key: register }]);
       case "compare-and-set":
@@ -123,7 +141,7 @@ export class Workload {
     return { type: "read", kind, action: { op: "read", keys } };
   }
 
-  #write(kind: Kind, checks: readonly Check[], mutations: readonly Mutation[]): Task {
+  #write(kind: Kind, checks: readonly Check[], mutations: readonly Mutation[]): WriteTask {
     const [mutation] = mutations;
     const isOne = mutations.length === 1 && (mutation.type === "set" || mutation.type === "delete");
     // What DELETE cannot say: only if there is no such key.
@@ -137,7 +155,14 @@ export class Workload {
       action: { op: "write", checks, mutations },
       door: isSayable && this.#random.chance(0.7) ? "key" : "atomic",
       isKeyed: this.#random.chance(KEYED_RATE),
+      expireInMs: null,
     };
+  }
+
+  /** A value that goes by itself. */
+  #passing(key: string): Task {
+    const expireInMs = this.#random.between(PASSING_MIN_MS, PASSING_MAX_MS);
+    return { ...this.#write("expiring write", [], [this.#set(key)]), expireInMs };
   }
 
   /** Under the version seen last, which others may have changed since; or none, seen or not. */
@@ -177,6 +202,20 @@ export class Workload {
   #set(key: string): Mutation {
     return { type: "set", key, value: `${this.#name}.${++this.#count}` };
   }
+}
+
+/** A single key of those that are in use now. */
+export function keyInUse(nowMs: number, random: Random): string {
+  return anyOf(Math.floor(nowMs / EPOCH_MS), random);
+}
+
+function anyOf(epoch: number, random: Random): string {
+  if (random.chance(0.6)) return `r/${epoch}/${random.between(1, REGISTERS)}`;
+  return random.chance(0.6) ? counterOf(epoch, random) : passingOf(epoch, random);
+}
+
+function passingOf(epoch: number, random: Random): string {
+  return `${PASSING_PREFIX}/${epoch}/${random.between(1, PASSING)}`;
 }
 
 function counterOf(epoch: number, random: Random): string {

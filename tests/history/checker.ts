@@ -8,11 +8,11 @@
  */
 import { prepare } from "./calls.ts";
 import { type Component, componentsOf } from "./components.ts";
-import { explainInversion, explainStuck } from "./explain.ts";
+import { explainInversion, explainShared, explainStuck } from "./explain.ts";
 import { CONFIGURATION_UNITS_MAX, CONFIGURATIONS_MAX, STEPS_MAX } from "./limits.ts";
 import { smallestPrefix } from "./prefix.ts";
 import { search, type SearchLimits, type SearchResult } from "./search.ts";
-import { findInversion } from "./timeline.ts";
+import { findInversion, findShared } from "./timeline.ts";
 import { keysOf, MalformedHistory, type Operation, type Versionstamp } from "./types.ts";
 import { faultOf } from "./validate.ts";
 
@@ -109,6 +109,8 @@ export function checkLinearizable(
   }
   const inversion = findInversion(history);
   if (inversion !== null) offences.push(explainInversion(history, inversion));
+  const shared = findShared(history);
+  if (shared !== null) offences.push(explainShared(history, shared));
   const keys = [...new Set(history.flatMap(keysOf))].sort();
   const base = {
     operations: history.length,

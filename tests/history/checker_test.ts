@@ -329,3 +329,18 @@ Deno.test("checkLinearizable() refuses operations that make no sense, and says w
     'completedAt is null, but the outcome is "ok"',
   );
 });
+
+Deno.test("checkLinearizable() accuses two writes of keys apart that were told one versionstamp", () => {
+  const first = write("c1", 0, 10, [{ type: "set", key: "a", value: 1 }], 7);
+  const second = write("c2", 1, 12, [{ type: "set", key: "b", value: 2 }], 7);
+  const verdict = checkLinearizable([first, second]);
+  assert(verdict.result === "not-linearizable");
+  const { index, until, keys, prefix, explanation } = verdict.offence;
+  assertEquals({ index, until, keys, prefix }, {
+    index: 1,
+    until: 12,
+    keys: ["a", "b"],
+    prefix: [0, 1],
+  });
+  assertMatch(explanation, /^Operation 1 was told the versionstamp 0007: .*\nSo was operation 0: /);
+});

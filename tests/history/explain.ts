@@ -10,7 +10,7 @@ import type { Offence } from "./checker.ts";
 import type { Component } from "./components.ts";
 import type { Prefix, Stuck } from "./prefix.ts";
 import type { PossibleState } from "./search.ts";
-import type { Inversion } from "./timeline.ts";
+import type { Inversion, Shared } from "./timeline.ts";
 import {
   type Check,
   type Entry,
@@ -66,6 +66,22 @@ export function explainInversion(history: readonly Operation[], inversion: Inver
     until: inversion.until,
     prefix: byInvocation(history, operations, Infinity),
     explanation: lines.join("\n"),
+  };
+}
+
+/** Explains two writes that were told one versionstamp. */
+export function explainShared(history: readonly Operation[], shared: Shared): Offence {
+  const { index, before, versionstamp, until } = shared;
+  const operations = [before, index];
+  return {
+    keys: [...new Set(operations.flatMap((at) => keysOf(history[at]!)))].sort(),
+    index,
+    until,
+    prefix: byInvocation(history, operations, Infinity),
+    explanation: [
+      `Operation ${index} was told the versionstamp ${versionstamp}: ${describe(history[index]!)}`,
+      `So was operation ${before}: ${describe(history[before]!)}`,
+    ].join("\n"),
   };
 }
 

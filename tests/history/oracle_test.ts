@@ -5,7 +5,7 @@ import { stamp } from "./build.ts";
 import { componentsOf } from "./components.ts";
 import { checkLinearizable, type Operation, type Value, type Verdict } from "./mod.ts";
 import { isLinearizable } from "./oracle.ts";
-import { findInversion } from "./timeline.ts";
+import { findInversion, findShared } from "./timeline.ts";
 
 /** What histories are drawn from. Few of everything, so that things meet. */
 interface World {
@@ -178,7 +178,7 @@ function compare(world: World, runs: number): void {
     fc.property(histories(world), (history) => {
       const verdict = checkLinearizable(history);
       const expected = eachLinearizable(history);
-      const inverted = findInversion(history) !== null;
+      const inverted = findInversion(history) !== null || findShared(history) !== null;
       assertEquals(verdict.result, expected && !inverted ? "linearizable" : "not-linearizable");
       if (expected && !inverted) {
         good++;
@@ -201,11 +201,11 @@ Deno.test("checkLinearizable() agrees with the definition: two keys", () => comp
 Deno.test("checkLinearizable() agrees with the definition: two keys, versions", () =>
   compare(twoKeysVersions, 3000));
 
-Deno.test("findInversion() accuses no history that has one order over all keys", () => {
+Deno.test("findInversion() and findShared() accuse no history that has one order over all keys", () => {
   let accused = 0;
   fc.assert(
     fc.property(histories({ ...twoKeysVersions, operationsMax: 5 }), (history) => {
-      if (findInversion(history) === null) return;
+      if (findInversion(history) === null && findShared(history) === null) return;
       accused++;
       assertEquals(isLinearizable(history), false);
     }),

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { compareVersionstamps, type Operation, type Versionstamp } from "./types.ts";
+import { compareVersionstamps, type Operation, type Versionstamp, type WriteOk } from "./types.ts";
 
 /** Where in the sequence of versions an operation took place: not before `from`, and before `until`. */
 interface Place {
@@ -55,6 +55,31 @@ export function findInversion(history: readonly Operation[]): Inversion | null {
     if (found === null || inversion.until < found.until) found = inversion;
   }
   return found;
+}
+
+/** Two writes of one versionstamp, which none that was told has to share: one of them was the first. */
+export interface Shared {
+  readonly index: number;
+  readonly before: number;
+  readonly versionstamp: Versionstamp;
+  /** When the later one completed. */
+  readonly until: number;
+}
+
+/** Finds two writes that were told one versionstamp, those that showed it first; null if there are none. */
+export function findShared(history: readonly Operation[]): Shared | null {
+  const writes = [...history.keys()]
+    .filter((index) => history[index]!.op === "write" && history[index]!.outcome === "ok")
+    .sort((a, b) => endOf(history[a]!) - endOf(history[b]!));
+  const owners = new Map<Versionstamp, number>();
+  for (const index of writes) {
+    const { versionstamp } = history[index] as WriteOk;
+    if (versionstamp === undefined) continue;
+    const before = owners.get(versionstamp);
+    if (before !== undefined) return { index, before, versionstamp, until: endOf(history[index]!) };
+    owners.set(versionstamp, index);
+  }
+  return null;
 }
 
 function invert(
