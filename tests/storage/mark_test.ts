@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { GROUP_DEFAULT } from "../../raft/types.ts";
 import { CHUNK_FILE_NAME, type Disk, diskAt, KV_FILE_NAME } from "../../storage/disk.ts";
 import { KvLogStore } from "../../storage/kv_log_store.ts";
@@ -14,10 +14,16 @@ import {
   SYNC_PROBE_INTERVAL,
 } from "../../storage/limits.ts";
 import { LogKeys } from "../../storage/log_keys.ts";
-import { findDamage, type Mark } from "../../storage/mark.ts";
+import { encodeSlot, findDamage, type Mark, readSlots } from "../../storage/mark.ts";
 import { SyncPace } from "../../storage/mark_file.ts";
-import { encodeState, STATE_EMPTY } from "../../storage/record_codec.ts";
-import { Fenced, WrongIdentity } from "../../storage/types.ts";
+import {
+  CRC_BYTES,
+  encodeIdentity,
+  encodeState,
+  sealed,
+  STATE_EMPTY,
+} from "../../storage/record_codec.ts";
+import { Fenced, UnsupportedFormat, WrongIdentity } from "../../storage/types.ts";
 import {
   batch,
   chunks,
@@ -211,6 +217,22 @@ Deno.test("open() doubts a log whose end may have been in the slot that cannot b
     await restore(directory, last);
     assertMatch((await reread(at(directory))).damage!, /mark beside the log cannot be read/);
   });
+});
+
+Deno.test("readSlots() refuses a mark of a newer format: it does not take it for a broken one", () => {
+  const owner = { ...IDENTITY, incarnation: 1 };
+  const slot = encodeSlot({ identity: owner, boot: 1, damaged: false, state: STATE_EMPTY });
+  const newer = slot.slice();
+  const identity = encodeIdentity(owner);
+  identity[0]++;
+  const behindIdentity = 2 + encodeState(STATE_EMPTY).length + CRC_BYTES;
+  newer.set(sealed(identity), newer.length - behindIdentity - identity.length);
+  for (const [first, second] of [[slot, sealed(newer)], [sealed(newer), slot]]) {
+    const file = new Uint8Array(2 * MARK_SLOT_BYTES);
+    file.set(first);
+    file.set(second, MARK_SLOT_BYTES);
+    assertThrows(() => readSlots(file), UnsupportedFormat);
+  }
 });
 
 Deno.test("findDamage() tells another log of the same length, and a mark that stayed behind", () => {
