@@ -105,6 +105,17 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     ),
   },
   {
+    name: "refused-proposals-push-out-the-rest",
+    breaks: "what was taken on is proposed until its deadline, whatever went nowhere meanwhile",
+    file: "actors/proposals.ts",
+    find: "this.#queue = this.#queue.length === 0 ? taken : taken.concat(this.#queue);",
+    replace: "this.#queue = taken;",
+    caughtBy: testsOf(
+      "tests/actors/proposals_test.ts",
+      "Proposals keeps what was refused before what its batch had no room for, and loses nothing",
+    ),
+  },
+  {
     name: "proposals-restamped-when-proposed-again",
     breaks: "what is proposed again is the same command (thesis 6.3, bug 35)",
     file: "actors/proposals.ts",
