@@ -79,6 +79,11 @@ Deno.test("snapshot transfer: a receiver that crashes in the middle goes on wher
     await caughtUp(cluster, behind);
     // At most the one that was being written is written again.
     assert(seen.count <= chunks + 1, `${seen.count} chunks for ${chunks}`);
+    // An operator is told once in each life, and how much is here already.
+    const told = eventsOf(cluster, behind, "snapshot-receiving");
+    const [first, second] = told.map(([_index, _from, received]) => Number(received));
+    assertEquals([told.length, first], [2, 1]);
+    assert(second >= Math.floor(chunks / 2), `${second} of ${chunks}`);
   }, ON_DEMAND);
 });
 
