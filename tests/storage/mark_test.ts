@@ -395,7 +395,7 @@ function bare(disk: Disk): Disk {
 function failingAt(mark: Mark, seq: number): Mark {
   return {
     write: (state, at) => at === seq ? Promise.reject(new Error("crash")) : mark.write(state, at),
-    setDamaged: (damaged) => mark.setDamaged(damaged),
+    repaired: () => mark.repaired(),
     close: () => mark.close(),
   };
 }
@@ -409,7 +409,7 @@ function watchMark(mark: Mark, events: string[]): Mark {
       await new Promise<void>((resolve) => void setTimeout(resolve));
       events.push("mark done");
     },
-    setDamaged: (damaged) => mark.setDamaged(damaged),
+    repaired: () => mark.repaired(),
     close: () => mark.close(),
   };
 }
