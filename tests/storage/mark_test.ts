@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { GROUP_DEFAULT } from "../../raft/types.ts";
+import { GROUP_DEFAULT, type HardState } from "../../raft/types.ts";
 import { CHUNK_FILE_NAME, type Disk, diskAt, KV_FILE_NAME } from "../../storage/disk.ts";
 import { KvLogStore } from "../../storage/kv_log_store.ts";
 import {
@@ -14,7 +14,7 @@ import {
   SYNC_PROBE_INTERVAL,
 } from "../../storage/limits.ts";
 import { LogKeys } from "../../storage/log_keys.ts";
-import { encodeSlot, findDamage, type Mark, readSlots } from "../../storage/mark.ts";
+import { encodeSlot, findDamage, type Mark, readSlots, resumeDamaged } from "../../storage/mark.ts";
 import { SyncPace } from "../../storage/mark_file.ts";
 import {
   CRC_BYTES,
@@ -255,6 +255,25 @@ Deno.test("findDamage() tells another log of the same length, and a mark that st
   );
   assertMatch(findDamage(mark(4), { ...state, hardState: hardState(1) }, IDENTITY)!, /another/);
   assertMatch(findDamage(mark(2), state, IDENTITY)!, /synced is lost/);
+});
+
+Deno.test("resumeDamaged() goes on from the newer term and vote of log and mark: no vote is given twice", () => {
+  const cases: [log: HardState, mark: HardState, newer: HardState][] = [
+    [hardState(3, "n1"), hardState(5, "n2"), hardState(5, "n2")],
+    [hardState(5, "n1"), hardState(3, "n2"), hardState(5, "n1")],
+    [hardState(5, null), hardState(3, "n2"), hardState(5, null)],
+    [hardState(3, null), hardState(3, "n2"), hardState(3, "n2")],
+    [hardState(3, "n1"), hardState(3, null), hardState(3, "n1")],
+  ];
+  for (const [inLog, inMark, { term, vote }] of cases) {
+    const log = { ...STATE_EMPTY, hardState: inLog, seq: 7 };
+    const state = { ...STATE_EMPTY, hardState: inMark, seq: 9 };
+    const identity = { ...IDENTITY, incarnation: 1 };
+    const found = { newest: { identity, boot: 1, damaged: true, state }, broken: false };
+    const resumed = resumeDamaged(log, found);
+    assertEquals(resumed, { ...log, seq: 9, hardState: { ...inLog, term, vote } });
+    assertEquals(resumeDamaged(log, null), log);
+  }
 });
 
 Deno.test("a process that was fenced off can no longer move the mark", async () => {
