@@ -87,6 +87,20 @@ Deno.test("snapshot transfer: a receiver that crashes in the middle goes on wher
   }, ON_DEMAND);
 });
 
+Deno.test("snapshot transfer: a disk that fails in the middle of it ends the receiver's life, and the next goes on", async () => {
+  await underSeeds(3, async (cluster) => {
+    const { behind, chunks } = await leaveBehindOnDemand(cluster);
+    const failAt = Math.floor(chunks / 2);
+    const seen = watchChunks(cluster, behind, 5, (count) => {
+      if (count === failAt) throw new Error("the disk does not answer");
+    });
+    cluster.start(behind);
+    await caughtUp(cluster, behind);
+    assertEquals(eventsOf(cluster, behind, "fault").length, 1);
+    assert(seen.count <= chunks + 1, `${seen.count} chunks for ${chunks}`);
+  }, ON_DEMAND);
+});
+
 Deno.test("snapshot transfer: a sender that crashes in the middle goes on where it was", async () => {
   await underSeeds(5, async (cluster) => {
     const { leader, behind, other, chunks } = await leaveBehindOnDemand(cluster);

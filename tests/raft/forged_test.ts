@@ -122,6 +122,20 @@ Deno.test("a follower takes from an append no commit and no entry beyond what it
   assertEquals([core.commitIndex, core.log.lastIndex], [2, 2]);
 });
 
+Deno.test("step() hears no candidate and no leader of term 0, which nobody ever stood for", () => {
+  const fromLeaders = ["append-request", "snapshot-chunk", "timeout-now", "vote-request"];
+  const info = snapshotInfo({ index: i(9), term: t(0) });
+  const forged = messagesIn(0).filter(({ type }) => fromLeaders.includes(type));
+  assertEquals(forged.length, fromLeaders.length);
+  for (const message of forged) {
+    const core = start();
+    const before = held(core);
+    const its = message.type === "snapshot-chunk" ? { ...message, info } : message;
+    assertEquals(hear(core, B, its), [], message.type);
+    assertEquals(held(core), before);
+  }
+});
+
 Deno.test("step() hears of no configuration in which nobody votes, by append or by snapshot", () => {
   const term = t(1);
   const nobody = configuration([]);

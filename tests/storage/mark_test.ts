@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { GROUP_DEFAULT, type HardState } from "../../raft/types.ts";
+import { GROUP_DEFAULT, type HardState, nodeId } from "../../raft/types.ts";
 import { CHUNK_FILE_NAME, type Disk, diskAt, KV_FILE_NAME } from "../../storage/disk.ts";
 import { KvLogStore } from "../../storage/kv_log_store.ts";
 import {
@@ -23,7 +23,7 @@ import {
   sealed,
   STATE_EMPTY,
 } from "../../storage/record_codec.ts";
-import { Fenced, UnsupportedFormat, WrongIdentity } from "../../storage/types.ts";
+import { Fenced, type Identity, UnsupportedFormat, WrongIdentity } from "../../storage/types.ts";
 import {
   batch,
   chunks,
@@ -255,6 +255,24 @@ Deno.test("findDamage() tells another log of the same length, and a mark that st
   );
   assertMatch(findDamage(mark(4), { ...state, hardState: hardState(1) }, IDENTITY)!, /another/);
   assertMatch(findDamage(mark(2), state, IDENTITY)!, /synced is lost/);
+});
+
+Deno.test("findDamage() takes a mark of another cluster for none only if it was this node's, and is behind", () => {
+  const state = { ...STATE_EMPTY, seq: 4 };
+  const found = (identity: Identity, seq: number) => ({
+    newest: {
+      identity: { ...identity, incarnation: 1 },
+      boot: 1,
+      damaged: false,
+      state: { ...state, seq },
+    },
+    broken: false,
+  });
+  const moved = { ...IDENTITY, clusterId: "another" };
+  const stranger = { ...IDENTITY, nodeId: nodeId("stranger") };
+  assertEquals(findDamage(found(moved, 3), state, IDENTITY), null);
+  assertMatch(findDamage(found(moved, 4), state, IDENTITY)!, /another's/);
+  assertMatch(findDamage(found(stranger, 3), state, IDENTITY)!, /another's/);
 });
 
 Deno.test("resumeDamaged() goes on from the newer term and vote of log and mark: no vote is given twice", () => {
