@@ -4,6 +4,7 @@ import { type ClusterOptions, VirtualCluster } from "./virtual_cluster.ts";
 import { eventsOf, load, others, replicaOf, underSeeds } from "./snapshot_world.ts";
 import { HashCheck } from "../../actors/hash_check.ts";
 import { HASH_REPORT_MS } from "../../actors/limits_replica.ts";
+import { applyCommitted } from "../../actors/replica_apply.ts";
 import type { State } from "../../actors/replica_state.ts";
 import { CommandKind, commandKind, encodeHashCheck, encodeHashMark } from "../../kv/command.ts";
 import { type Entry, nodeId } from "../../raft/types.ts";
@@ -215,6 +216,25 @@ Deno.test("hash check: nobody is put aside whom a quorum needs, until those that
     await cluster.agreedHash();
     assertEquals(await cluster.get(a, "key-7"), "key 7");
   }, { hashCheckMs: 10_000 });
+});
+
+Deno.test("hash check: a state that was found to differ is shown to nobody any more", () => {
+  const shown: string[] = [];
+  const showing = (what: string) => () => (shown.push(what), []);
+  const stateWith = (mismatch: string | null) => ({
+    core: { role: "leader" },
+    commitIndex: 7,
+    store: { index: 7 },
+    hashCheck: { mismatch },
+    watching: { publish: showing("to watches") },
+    reads: { takeReady: showing("to reads") },
+    sessionReads: { takeReady: showing("to session reads") },
+    taking: { takeIfDue: showing("in a snapshot") },
+  } as unknown as State);
+  applyCommitted(stateWith("its hash is another"));
+  assertEquals(shown, []);
+  applyCommitted(stateWith(null));
+  assertEquals(shown, ["to watches", "to reads", "to session reads", "in a snapshot"]);
 });
 
 Deno.test("HashCheck holds what was noted against the state it was noted of, and no other", () => {

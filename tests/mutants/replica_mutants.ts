@@ -346,4 +346,15 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
       "Proposals calls unknown what was overtaken together with its session, and starts the rest over",
     ),
   },
+  {
+    name: "found-to-differ-and-shown",
+    breaks: "a state that differs from the majority's answers nobody any more",
+    file: "actors/replica_apply.ts",
+    find: "  if (state.hashCheck.mismatch !== null) return;\n  state.watching.publish();",
+    replace: "  state.watching.publish();",
+    caughtBy: testsOf(
+      "tests/actors/hash_check_test.ts",
+      "hash check: a state that was found to differ is shown to nobody any more",
+    ),
+  },
 ];
