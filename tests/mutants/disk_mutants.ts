@@ -132,4 +132,15 @@ export const DISK_MUTANTS: readonly Mutant[] = [
       "snapshot transfer: a disk that fails in the middle of it ends the receiver's life, and the next goes on",
     ),
   },
+  {
+    name: "end-of-the-log-half-checked",
+    breaks: "a log is only built on if it ends with the entries that its state says",
+    file: "storage/recovery.ts",
+    find: "if (end.lastIndex !== expected.lastIndex || !sameChain(end.chain, expected.chain)) {",
+    replace: "if (end.lastIndex !== expected.lastIndex) {",
+    caughtBy: testsOf(
+      "tests/storage/disk_test.ts",
+      "open() refuses a log that ends where its state says, but with other entries",
+    ),
+  },
 ];
