@@ -91,7 +91,7 @@ class BenchMark implements Mark {
     if (this.#way === "awaited" || this.#way === "overlapped") await this.#file.syncData();
   }
 
-  setDamaged(): void {}
+  repaired(): void {}
 
   close(): void {
     this.#file.close();

@@ -15,7 +15,8 @@ export function othersSuffice(core: Core): boolean {
   const { heartbeatTicks, inflightBytesMax } = core.limits;
   return quorumValue(core.configuration, (voter) => {
     const peer = core.progress.get(voter);
-    const isAtHand = peer !== undefined && peer.counts && !peer.probing && !peer.paused &&
+    // One that waits for a snapshot counts as probed.
+    const isAtHand = peer !== undefined && peer.counts && !peer.probing &&
       !peer.inflight.isFull(inflightBytesMax) && core.ticks - peer.heardTick <= heartbeatTicks;
     return isAtHand ? 1 : 0;
   }) >= 1;

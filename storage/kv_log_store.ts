@@ -229,7 +229,7 @@ export class KvLogStore implements LogStore {
     this.#gate.open();
     if (!damaged) {
       garbage.add(remove.log, log.garbage);
-      discard(sorted.garbage);
+      discard(sorted.unused);
     }
     return {
       hardState: state.hardState,
@@ -303,8 +303,7 @@ function bound(disk: Disk) {
 
 interface SortedChunks {
   readonly found: FoundSnapshots;
-  readonly kept: readonly StoredChunks[];
-  readonly garbage: readonly StoredChunks[];
+  readonly unused: readonly StoredChunks[];
 }
 
 /**
@@ -314,15 +313,12 @@ interface SortedChunks {
 function keptUntilRepair(
   keys: LogKeys,
   log: RecoveredLog,
-  { kept, garbage }: SortedChunks,
+  { unused }: SortedChunks,
 ): { log: readonly Deno.KvKey[]; chunks: Iterable<Deno.KvKey> } {
-  return {
-    log: [...log.quarantined, ...log.garbage],
-    chunks: chunkKeys(keys, [...kept, ...garbage]),
-  };
+  return { log: log.garbage, chunks: chunkKeys(keys, unused) };
 }
 
-/** Tells apart which chunks are a snapshot's, which a quarantine keeps, and which are garbage. */
+/** Tells apart which chunks are a snapshot's that is of use; those up to `serialMax` are in quarantine. */
 function sortChunks(
   stored: readonly StoredChunks[],
   current: StoredSnapshot | null,
@@ -335,11 +331,9 @@ function sortChunks(
   const used = [current?.serial, incoming?.serial];
   const serials = [...stored.map(({ serial }) => serial), current?.serial ?? 0, noted?.serial ?? 0];
   const nextSerial = Math.max(serialMax, ...serials) + 1;
-  const rest = stored.filter(({ serial }) => !used.includes(serial));
   return {
     found: { current, incoming, nextSerial },
-    kept: rest.filter(({ serial }) => serial <= serialMax),
-    garbage: rest.filter(({ serial }) => serial > serialMax),
+    unused: stored.filter(({ serial }) => !used.includes(serial)),
   };
 }
 

@@ -165,7 +165,7 @@ export class KvSession {
     const quarantined = this.#quarantined;
     this.#damaged = false;
     this.#quarantined = null;
-    mark?.setDamaged(false);
+    mark?.repaired();
     const state = { ...this.#state, seq: this.#state.seq + 1 };
     await this.#write(state, (atomic) => atomic.delete(keys.quarantine));
     if (quarantined === null) return;

@@ -57,8 +57,8 @@ export interface MarkFound {
 export interface Mark {
   /** Makes the encoded state of commit `seq` durable before it resolves. */
   write(state: Uint8Array, seq: number): Promise<void>;
-  /** From the next write on, the mark says whether the data is damaged. */
-  setDamaged(damaged: boolean): void;
+  /** From the next write on, the mark says that the data is not damaged any more. */
+  repaired(): void;
   close(): void;
 }
 
@@ -90,8 +90,8 @@ export class SlotBuffer {
     return sealed(this.#bytes.subarray(0, at + state.length + CRC_BYTES));
   }
 
-  setDamaged(damaged: boolean): void {
-    this.#bytes[DAMAGED_OFFSET] = damaged ? 1 : 0;
+  repaired(): void {
+    this.#bytes[DAMAGED_OFFSET] = 0;
   }
 }
 

@@ -79,8 +79,8 @@ class OpenMark implements Mark {
     this.#pace.blocked(performance.now() - startMs);
   }
 
-  setDamaged(damaged: boolean): void {
-    this.#slot.setDamaged(damaged);
+  repaired(): void {
+    this.#slot.repaired();
   }
 
   close(): void {

@@ -32,10 +32,8 @@ export interface RecoveredLog {
   readonly entries: Entry[];
   /** Parts behind the end of the log whose head was never written. */
   readonly orphans: readonly PartKey[];
-  /** Keys of what compaction, an install or a quarantine has cut off. */
+  /** Keys of what compaction, an install or a quarantine has cut off. Of a damaged log they are kept. */
   readonly garbage: readonly Deno.KvKey[];
-  /** The same, but not to be deleted before the repair. */
-  readonly quarantined: readonly Deno.KvKey[];
 }
 
 /**
@@ -56,15 +54,15 @@ export async function readLog(kv: Deno.Kv, keys: LogKeys): Promise<RecoveredLog>
     ? null
     : decodeQuarantine(bytesOf(quarantineValue, "note of a quarantine"));
   checkSnapshot(state, snapshot);
-  const reader = new LogReader(state, quarantine?.epoch ?? 0);
+  const reader = new LogReader(state);
   for await (
     const { key, value } of kv.list({ prefix: keys.log }, { batchSize: RECOVERY_LIST_BATCH })
   ) {
     reader.take(key, value);
   }
   reader.finish();
-  const { index, entries, orphans, garbage, quarantined } = reader;
-  return { state, snapshot, quarantine, index, entries, orphans, garbage, quarantined };
+  const { index, entries, orphans, garbage } = reader;
+  return { state, snapshot, quarantine, index, entries, orphans, garbage };
 }
 
 /** What a log begins behind must be in a snapshot, and what a snapshot ends at in the log. */
@@ -83,16 +81,12 @@ class LogReader {
   readonly entries: Entry[] = [];
   readonly orphans: PartKey[] = [];
   readonly garbage: Deno.KvKey[] = [];
-  readonly quarantined: Deno.KvKey[] = [];
   readonly #state: StateRecord;
-  /** The epochs before it are quarantined. */
-  readonly #epochMin: number;
   #parts: Uint8Array[] = [];
   #partsMissing = 0;
 
-  constructor(state: StateRecord, epochMin: number) {
+  constructor(state: StateRecord) {
     this.#state = state;
-    this.#epochMin = epochMin;
     this.index = new BlockIndex(state.base);
   }
 
@@ -104,8 +98,7 @@ class LogReader {
         `Cannot read log: ${JSON.stringify(key.slice(3), safe)} is no key of it`,
       );
     }
-    if (epoch < this.#epochMin) this.quarantined.push(key);
-    else if (epoch < this.#state.epoch) this.garbage.push(key);
+    if (epoch < this.#state.epoch) this.garbage.push(key);
     else if (firstIndex <= this.#state.base.lastIndex) this.garbage.push(key);
     else this.#takePart(firstIndex, part, value);
   }

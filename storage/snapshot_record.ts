@@ -23,9 +23,9 @@ const decoder = new TextDecoder();
 /** Data that must not be built upon, and is kept until the replica is repaired. */
 export interface Quarantine {
   readonly reason: string;
-  /** The epochs of the log before this one are kept. */
+  /** The epochs of the log before this one are what was put aside. Only for whoever looks into the file. */
   readonly epoch: number;
-  /** The snapshots of serial numbers up to this one are kept. */
+  /** The snapshots of serial numbers up to this one are put aside, too, and not to be found. */
   readonly serialMax: number;
 }
 

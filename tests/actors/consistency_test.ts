@@ -84,6 +84,22 @@ Deno.test("reads: a follower's lease read costs one question to the leader", asy
   });
 });
 
+Deno.test("reads: a follower's linearizable read waits for a round, whatever lease the leader has", async () => {
+  await VirtualCluster.run(5, 4, async (cluster) => {
+    const leader = await cluster.leader();
+    const [asker, ...rest] = others(cluster, leader);
+    assertEquals(await cluster.put(asker, "key", "value"), "applied");
+    await cluster.env.advance(200);
+    // The leader hears the question, but not enough of the others to confirm a round.
+    for (const id of rest) {
+      cluster.network.setLink(nodeId(id), nodeId(leader), { cut: true });
+    }
+    const answer = await atOnce(read(cluster, asker, "key", LEASE), cluster);
+    assertEquals([answer?.served, answer && textOf(answer)], ["lease", "value"]);
+    assertEquals(await atOnce(read(cluster, asker, "key", LINEARIZABLE), cluster), null);
+  });
+});
+
 Deno.test("reads: no lease read sees a key that is due", async () => {
   await VirtualCluster.run(3, 5, async (cluster) => {
     const leader = await cluster.leader();

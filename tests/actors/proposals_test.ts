@@ -258,6 +258,19 @@ Deno.test("Proposals hands out at most a batch's bytes, and the rest next time",
   assert(!bench.proposals.hasQueue);
 });
 
+Deno.test("Proposals keeps what was refused before what its batch had no room for, and loses nothing", () => {
+  for (const count of [2, 3, 4]) {
+    const bench = new Bench().open();
+    // No two of them fit into one batch.
+    for (let i = 1; i <= count; i++) bench.admit(`${i}`, 5000, PROPOSE_BYTES_MAX * 0.6);
+    assertEquals(bench.take(false).map(commandSequence), [1]);
+    const proposed: number[] = [];
+    for (let i = 0; i < count; i++) proposed.push(...bench.take().map(commandSequence));
+    assertEquals(proposed, [1, 2, 3, 4].slice(0, count));
+    assertEquals(bench.take(), []);
+  }
+});
+
 Deno.test("Proposals that is abandoned tells refused from unknown", () => {
   const bench = new Bench().open();
   bench.admit("proposed");

@@ -79,6 +79,25 @@ Deno.test("snapshot transfer: a receiver that crashes in the middle goes on wher
     await caughtUp(cluster, behind);
     // At most the one that was being written is written again.
     assert(seen.count <= chunks + 1, `${seen.count} chunks for ${chunks}`);
+    // An operator is told once in each life, and how much is here already.
+    const told = eventsOf(cluster, behind, "snapshot-receiving");
+    const [first, second] = told.map(([_index, _from, received]) => Number(received));
+    assertEquals([told.length, first], [2, 1]);
+    assert(second >= Math.floor(chunks / 2), `${second} of ${chunks}`);
+  }, ON_DEMAND);
+});
+
+Deno.test("snapshot transfer: a disk that fails in the middle of it ends the receiver's life, and the next goes on", async () => {
+  await underSeeds(3, async (cluster) => {
+    const { behind, chunks } = await leaveBehindOnDemand(cluster);
+    const failAt = Math.floor(chunks / 2);
+    const seen = watchChunks(cluster, behind, 5, (count) => {
+      if (count === failAt) throw new Error("the disk does not answer");
+    });
+    cluster.start(behind);
+    await caughtUp(cluster, behind);
+    assertEquals(eventsOf(cluster, behind, "fault").length, 1);
+    assert(seen.count <= chunks + 1, `${seen.count} chunks for ${chunks}`);
   }, ON_DEMAND);
 });
 

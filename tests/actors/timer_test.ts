@@ -114,6 +114,27 @@ Deno.test("timers end with the life that set them: at a restart and at a stop", 
   await close();
 });
 
+Deno.test("a turn that goes on after its life was ended sets no timer any more", async () => {
+  const { env, system, close } = newWorld();
+  let wasSet = false;
+  const ref = system.spawn<"go", null>("late", {
+    init: () => null,
+    async receive(state, _batch, ctx) {
+      await pause(ctx, 5_000);
+      ctx.setTimer("go", { delayMs: 60_000 });
+      wasSet = true;
+      return state;
+    },
+  });
+  ref.tell("go");
+  await env.advance(10);
+  system.stop(100);
+  await env.advance(10_000);
+  assert(wasSet);
+  assertEquals([env.timersPending, system.gauges().timersArmed], [0, 0]);
+  await close();
+});
+
 Deno.test("a tick of a failed life that was still queued is not delivered to the next", async () => {
   const { env, system, close } = newWorld();
   const seen: string[] = [];

@@ -259,6 +259,8 @@ function detailOf(event: NodeEvent): string {
       return String(event.error);
     case "snapshot-taken":
       return `${event.index} ${event.bytes} ${event.baseIndex}`;
+    case "snapshot-receiving":
+      return `${event.index} ${event.from} ${event.received} ${event.chunks}`;
     case "snapshot-installed":
       return `${event.index} ${event.from}`;
     case "snapshot-failed":

@@ -92,6 +92,7 @@ const malformed: [string, string][] = [
   ["a string with an encoded surrogate", "02eda08000"],
   ["a number cut short", "21bff80000000000"],
   ["a NaN with a payload", "21fff8000000000001"],
+  ["a NaN with a payload in its upper half", "21fff8000100000000"],
   ["a bigint with a leading zero", "160001"],
   ["a negative bigint with a leading zero", "12ffff"],
   ["a long form for a short bigint", "1d0101"],

@@ -99,4 +99,48 @@ export const DISK_MUTANTS: readonly Mutant[] = [
       "disk: a log without its mark, at 2 of 3: the cluster halts, says so, and does not lie",
     ),
   },
+  {
+    name: "vote-of-a-damaged-log-from-its-mark",
+    breaks: "a damaged log goes on from the newer vote of log and mark (bug 1)",
+    file: "storage/mark.ts",
+    find: "const newer = a.term > b.term || (a.term === b.term && b.vote === null) ? a : b;",
+    replace: "const newer = b;",
+    caughtBy: testsOf(
+      "tests/storage/mark_test.ts",
+      "resumeDamaged() goes on from the newer term and vote of log and mark: no vote is given twice",
+    ),
+  },
+  {
+    name: "mark-of-a-newer-format-taken-for-broken",
+    breaks: "a whole log is not damaged because an older version opens it",
+    file: "storage/mark.ts",
+    find: "if (!(error instanceof CorruptLog)) throw error;\n      broken = true;",
+    replace: "broken = true;",
+    caughtBy: testsOf(
+      "tests/storage/mark_test.ts",
+      "readSlots() refuses a mark of a newer format: it does not take it for a broken one",
+    ),
+  },
+  {
+    name: "failure-to-keep-a-chunk-passed-over",
+    breaks: "a disk that fails ends the replica's life, also while it receives a snapshot",
+    file: "actors/snapshot_receiving.ts",
+    find: "} else if (!isGone(error)) throw error;",
+    replace: "}",
+    caughtBy: testsOf(
+      "tests/actors/snapshot_transfer_test.ts",
+      "snapshot transfer: a disk that fails in the middle of it ends the receiver's life, and the next goes on",
+    ),
+  },
+  {
+    name: "end-of-the-log-half-checked",
+    breaks: "a log is only built on if it ends with the entries that its state says",
+    file: "storage/recovery.ts",
+    find: "if (end.lastIndex !== expected.lastIndex || !sameChain(end.chain, expected.chain)) {",
+    replace: "if (end.lastIndex !== expected.lastIndex) {",
+    caughtBy: testsOf(
+      "tests/storage/disk_test.ts",
+      "open() refuses a log that ends where its state says, but with other entries",
+    ),
+  },
 ];

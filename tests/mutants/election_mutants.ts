@@ -191,4 +191,26 @@ export const ELECTION_MUTANTS: readonly Mutant[] = [
       "createCore() moves a damaged replica to a new term without a vote, and trusts no commit",
     ),
   },
+  {
+    name: "election-on-the-time-of-its-rehearsal",
+    breaks: "a candidate starts its election timer anew (Raft 5.2, figure 2)",
+    file: "raft/election.ts",
+    find: "resetElectionTimer(core);\n  setTerm(",
+    replace: "setTerm(",
+    caughtBy: testsOf(
+      "tests/raft/pre_vote_test.ts",
+      "step() counts anew from its rehearsal on: the election has a whole timeout (5.2)",
+    ),
+  },
+  {
+    name: "leader-of-term-zero-heard",
+    breaks: "nobody stands for or leads term 0 (Raft 5.2)",
+    file: "raft/validate.ts",
+    find: "return message.term > 0 && isChunk(message);",
+    replace: "return isChunk(message);",
+    caughtBy: testsOf(
+      "tests/raft/forged_test.ts",
+      "step() hears no candidate and no leader of term 0, which nobody ever stood for",
+    ),
+  },
 ];

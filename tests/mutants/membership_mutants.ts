@@ -234,6 +234,17 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     ),
   },
   {
+    name: "configuration-in-which-nobody-votes-heard",
+    breaks: "an append with a configuration that no cluster can have is not heard",
+    file: "raft/validate.ts",
+    find: "return decodeConfiguration(data).voters.length > 0;",
+    replace: "return decodeConfiguration(data).voters.length >= 0;",
+    caughtBy: testsOf(
+      "tests/raft/forged_test.ts",
+      "step() hears of no configuration in which nobody votes, by append or by snapshot",
+    ),
+  },
+  {
     name: "gap-between-snapshot-and-log",
     breaks: "a replica does not start over a gap (bug 34)",
     file: "raft/log.ts",

@@ -201,6 +201,17 @@ export const READ_MUTANTS: readonly Mutant[] = [
     ),
   },
   {
+    name: "linearizable-read-by-lease",
+    breaks: "only a read that is content with a lease is answered by it, a follower's too",
+    file: "actors/lease.ts",
+    find: "if (message.lease && message.term === state.core.term && holdsLease(state)) {",
+    replace: "if (message.term === state.core.term && holdsLease(state)) {",
+    caughtBy: testsOf(
+      CONSISTENCY,
+      "reads: a follower's linearizable read waits for a round, whatever lease the leader has",
+    ),
+  },
+  {
     name: "lease-without-end",
     breaks: "a lease is over in time, whatever the leader still believes (thesis 6.4.1, bug 20)",
     file: "actors/lease.ts",

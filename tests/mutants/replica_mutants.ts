@@ -105,6 +105,17 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     ),
   },
   {
+    name: "refused-proposals-push-out-the-rest",
+    breaks: "what was taken on is proposed until its deadline, whatever went nowhere meanwhile",
+    file: "actors/proposals.ts",
+    find: "this.#queue = this.#queue.length === 0 ? taken : taken.concat(this.#queue);",
+    replace: "this.#queue = taken;",
+    caughtBy: testsOf(
+      "tests/actors/proposals_test.ts",
+      "Proposals keeps what was refused before what its batch had no room for, and loses nothing",
+    ),
+  },
+  {
     name: "proposals-restamped-when-proposed-again",
     breaks: "what is proposed again is the same command (thesis 6.3, bug 35)",
     file: "actors/proposals.ts",
@@ -333,6 +344,17 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     caughtBy: testsOf(
       "tests/actors/proposals_test.ts",
       "Proposals calls unknown what was overtaken together with its session, and starts the rest over",
+    ),
+  },
+  {
+    name: "found-to-differ-and-shown",
+    breaks: "a state that differs from the majority's answers nobody any more",
+    file: "actors/replica_apply.ts",
+    find: "  if (state.hashCheck.mismatch !== null) return;\n  state.watching.publish();",
+    replace: "  state.watching.publish();",
+    caughtBy: testsOf(
+      "tests/actors/hash_check_test.ts",
+      "hash check: a state that was found to differ is shown to nobody any more",
     ),
   },
 ];

@@ -116,6 +116,13 @@ const UNSOUND: [string, Configuration][] = [
     "a promotion in place of no voter",
     configurationOf([A], { learners: [B], promoting: [{ id: B, replaces: C }] }),
   ],
+  [
+    "a promotion in place of no voter behind one in nobody's place",
+    configurationOf([A], {
+      learners: [B, C],
+      promoting: [{ id: B, replaces: null }, { id: C, replaces: C }],
+    }),
+  ],
   ["a stranger's address", configurationOf([A], { addresses: [addressOf(B)] })],
   [
     "an address twice",

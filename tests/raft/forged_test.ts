@@ -12,6 +12,7 @@ import {
   type NodeId,
   step,
 } from "../../raft/mod.ts";
+import { encodeConfiguration } from "../../raft/configuration_codec.ts";
 import { TERM_JUMP_MAX } from "../../raft/limits.ts";
 import { NUMBER_MAX } from "../../raft/types.ts";
 import {
@@ -21,6 +22,7 @@ import {
   B,
   bytes,
   C,
+  configuration,
   entriesOf,
   hear,
   i,
@@ -118,6 +120,38 @@ Deno.test("a follower takes from an append no commit and no entry beyond what it
     [],
   );
   assertEquals([core.commitIndex, core.log.lastIndex], [2, 2]);
+});
+
+Deno.test("step() hears no candidate and no leader of term 0, which nobody ever stood for", () => {
+  const fromLeaders = ["append-request", "snapshot-chunk", "timeout-now", "vote-request"];
+  const info = snapshotInfo({ index: i(9), term: t(0) });
+  const forged = messagesIn(0).filter(({ type }) => fromLeaders.includes(type));
+  assertEquals(forged.length, fromLeaders.length);
+  for (const message of forged) {
+    const core = start();
+    const before = held(core);
+    const its = message.type === "snapshot-chunk" ? { ...message, info } : message;
+    assertEquals(hear(core, B, its), [], message.type);
+    assertEquals(held(core), before);
+  }
+});
+
+Deno.test("step() hears of no configuration in which nobody votes, by append or by snapshot", () => {
+  const term = t(1);
+  const nobody = configuration([]);
+  const kind = EntryKind.Configuration;
+  const entry = { ...entriesOf([1], 2)[0], kind, data: encodeConfiguration(nobody) };
+  const info = snapshotInfo({ index: i(9), term, configuration: nobody });
+  const forged: Message[] = [
+    appendRequest({ term, prevIndex: i(1), prevTerm: term, entries: [entry] }),
+    { type: "snapshot-chunk", term, info, chunk: 0, data: bytes(1, 2) },
+  ];
+  for (const message of forged) {
+    const core = start({ log: [1], term: 1, commit: 1 });
+    const before = held(core);
+    assertEquals(hear(core, B, message), [], message.type);
+    assertEquals(held(core), before);
+  }
 });
 
 /** Three cores, and all that they ever said to each other. */

@@ -64,6 +64,19 @@ Deno.test("step() ends a rehearsal that a majority refused, and waits", () => {
   assertEquals([core.role, core.term], ["follower", 3]);
 });
 
+Deno.test("step() counts anew from its rehearsal on: the election has a whole timeout (5.2)", () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const core = start({ term: 3, seed });
+    const { electionTicks } = core.limits;
+    tickToCampaign(core);
+    tick(core, electionTicks - 1);
+    hear(core, B, voteReply({ term: t(4), pre: true }));
+    assertEquals([core.role, core.term], ["candidate", 4]);
+    tick(core, electionTicks - 1);
+    assertEquals([core.role, core.term], ["candidate", 4], `seed ${seed}`);
+  }
+});
+
 Deno.test("step() takes no grant of another rehearsal's term, and no real vote, for one of this", () => {
   const core = start({ term: 3 });
   tickToCampaign(core);

@@ -265,6 +265,6 @@ Deno.test("SlotBuffer writes what encodeSlot() does, for votes of any length", (
     const state = { ...STATE, hardState: hardState(4, vote) };
     assertEquals(buffer.encode(encodeState(state)).slice(), encodeSlot({ ...MARK, state }));
   }
-  buffer.setDamaged(false);
+  buffer.repaired();
   assertEquals(decodeSlot(buffer.encode(encodeState(STATE))), { ...MARK, damaged: false });
 });

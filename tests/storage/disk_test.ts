@@ -22,6 +22,7 @@ import {
 } from "../../storage/disk.ts";
 import { storageError, whileBusy } from "../../storage/kv_error.ts";
 import { KvLogStore, openKvLogStore } from "../../storage/kv_log_store.ts";
+import { decodeState, encodeState } from "../../storage/record_codec.ts";
 import { encodeStored } from "../../storage/snapshot_record.ts";
 import { CorruptLog, CorruptSnapshot, Fenced, StorageFull } from "../../storage/types.ts";
 import { withDirectory } from "./directory.ts";
@@ -114,6 +115,23 @@ Deno.test("open() refuses values and keys in the log that are not its own", asyn
       await assertRejects(() => store.commit(batch({ entries: entries(3, 1) })), Error, "closed");
     });
   }
+});
+
+Deno.test("open() refuses a log that ends where its state says, but with other entries", async () => {
+  await withDirectory(async (directory) => {
+    const store = storeAt(directory);
+    await store.open();
+    await store.commit(batch({ entries: entries(1, 2) }));
+    await store.close();
+    const kv = await diskAt(directory, GROUP_DEFAULT).openKv();
+    const key = ["raft", "0", "state"];
+    const state = decodeState((await kv.get<Uint8Array>(key)).value!);
+    const { end } = state;
+    const chain = { ...end.chain, low: (end.chain.low ^ 1) >>> 0 };
+    await kv.set(key, encodeState({ ...state, end: { ...end, chain } }));
+    kv.close();
+    await assertRejects(() => store.open(), CorruptLog, "its state says 2 with");
+  });
 });
 
 Deno.test("open() refuses a gap between the snapshot and the log", async () => {

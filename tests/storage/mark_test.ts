@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { GROUP_DEFAULT } from "../../raft/types.ts";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { GROUP_DEFAULT, type HardState, nodeId } from "../../raft/types.ts";
 import { CHUNK_FILE_NAME, type Disk, diskAt, KV_FILE_NAME } from "../../storage/disk.ts";
 import { KvLogStore } from "../../storage/kv_log_store.ts";
 import {
@@ -14,10 +14,16 @@ import {
   SYNC_PROBE_INTERVAL,
 } from "../../storage/limits.ts";
 import { LogKeys } from "../../storage/log_keys.ts";
-import { findDamage, type Mark } from "../../storage/mark.ts";
+import { encodeSlot, findDamage, type Mark, readSlots, resumeDamaged } from "../../storage/mark.ts";
 import { SyncPace } from "../../storage/mark_file.ts";
-import { encodeState, STATE_EMPTY } from "../../storage/record_codec.ts";
-import { Fenced, WrongIdentity } from "../../storage/types.ts";
+import {
+  CRC_BYTES,
+  encodeIdentity,
+  encodeState,
+  sealed,
+  STATE_EMPTY,
+} from "../../storage/record_codec.ts";
+import { Fenced, type Identity, UnsupportedFormat, WrongIdentity } from "../../storage/types.ts";
 import { withDirectory } from "./directory.ts";
 import {
   batch,
@@ -205,6 +211,22 @@ Deno.test("open() doubts a log whose end may have been in the slot that cannot b
   });
 });
 
+Deno.test("readSlots() refuses a mark of a newer format: it does not take it for a broken one", () => {
+  const owner = { ...IDENTITY, incarnation: 1 };
+  const slot = encodeSlot({ identity: owner, boot: 1, damaged: false, state: STATE_EMPTY });
+  const newer = slot.slice();
+  const identity = encodeIdentity(owner);
+  identity[0]++;
+  const behindIdentity = 2 + encodeState(STATE_EMPTY).length + CRC_BYTES;
+  newer.set(sealed(identity), newer.length - behindIdentity - identity.length);
+  for (const [first, second] of [[slot, sealed(newer)], [sealed(newer), slot]]) {
+    const file = new Uint8Array(2 * MARK_SLOT_BYTES);
+    file.set(first);
+    file.set(second, MARK_SLOT_BYTES);
+    assertThrows(() => readSlots(file), UnsupportedFormat);
+  }
+});
+
 Deno.test("findDamage() tells another log of the same length, and a mark that stayed behind", () => {
   const state = { ...STATE_EMPTY, seq: 4 };
   const mark = (seq: number) => ({
@@ -225,6 +247,43 @@ Deno.test("findDamage() tells another log of the same length, and a mark that st
   );
   assertMatch(findDamage(mark(4), { ...state, hardState: hardState(1) }, IDENTITY)!, /another/);
   assertMatch(findDamage(mark(2), state, IDENTITY)!, /synced is lost/);
+});
+
+Deno.test("findDamage() takes a mark of another cluster for none only if it was this node's, and is behind", () => {
+  const state = { ...STATE_EMPTY, seq: 4 };
+  const found = (identity: Identity, seq: number) => ({
+    newest: {
+      identity: { ...identity, incarnation: 1 },
+      boot: 1,
+      damaged: false,
+      state: { ...state, seq },
+    },
+    broken: false,
+  });
+  const moved = { ...IDENTITY, clusterId: "another" };
+  const stranger = { ...IDENTITY, nodeId: nodeId("stranger") };
+  assertEquals(findDamage(found(moved, 3), state, IDENTITY), null);
+  assertMatch(findDamage(found(moved, 4), state, IDENTITY)!, /another's/);
+  assertMatch(findDamage(found(stranger, 3), state, IDENTITY)!, /another's/);
+});
+
+Deno.test("resumeDamaged() goes on from the newer term and vote of log and mark: no vote is given twice", () => {
+  const cases: [log: HardState, mark: HardState, newer: HardState][] = [
+    [hardState(3, "n1"), hardState(5, "n2"), hardState(5, "n2")],
+    [hardState(5, "n1"), hardState(3, "n2"), hardState(5, "n1")],
+    [hardState(5, null), hardState(3, "n2"), hardState(5, null)],
+    [hardState(3, null), hardState(3, "n2"), hardState(3, "n2")],
+    [hardState(3, "n1"), hardState(3, null), hardState(3, "n1")],
+  ];
+  for (const [inLog, inMark, { term, vote }] of cases) {
+    const log = { ...STATE_EMPTY, hardState: inLog, seq: 7 };
+    const state = { ...STATE_EMPTY, hardState: inMark, seq: 9 };
+    const identity = { ...IDENTITY, incarnation: 1 };
+    const found = { newest: { identity, boot: 1, damaged: true, state }, broken: false };
+    const resumed = resumeDamaged(log, found);
+    assertEquals(resumed, { ...log, seq: 9, hardState: { ...inLog, term, vote } });
+    assertEquals(resumeDamaged(log, null), log);
+  }
 });
 
 Deno.test("a process that was fenced off can no longer move the mark", async () => {
@@ -365,7 +424,7 @@ function bare(disk: Disk): Disk {
 function failingAt(mark: Mark, seq: number): Mark {
   return {
     write: (state, at) => at === seq ? Promise.reject(new Error("crash")) : mark.write(state, at),
-    setDamaged: (damaged) => mark.setDamaged(damaged),
+    repaired: () => mark.repaired(),
     close: () => mark.close(),
   };
 }
@@ -379,7 +438,7 @@ function watchMark(mark: Mark, events: string[]): Mark {
       await new Promise<void>((resolve) => void setTimeout(resolve));
       events.push("mark done");
     },
-    setDamaged: (damaged) => mark.setDamaged(damaged),
+    repaired: () => mark.repaired(),
     close: () => mark.close(),
   };
 }

@@ -78,7 +78,7 @@ export class MortalDisk implements Disk {
     if (this.#counted === "atomics") return mark;
     return {
       write: (state, seq) => this.#strike(() => mark.write(state, seq)),
-      setDamaged: (damaged) => mark.setDamaged(damaged),
+      repaired: () => mark.repaired(),
       close: () => mark.close(),
     };
   }
