@@ -55,6 +55,7 @@ export async function prepareStart(
   const clusterId = config.clusterId ?? await foundedClusterId(config.peers);
   const founders = agreedFounders(config, clusterId, known);
   // First this: once there is a log, no other list may take the place of this one.
+  Deno.mkdirSync(config.data, { recursive: true });
   writeMembersFile(config.data, { clusterId, joined: false, founders, members: founders });
   return { clusterId, founders, seeds: [] };
 }

@@ -233,6 +233,8 @@ const [ALONE, THREE, FIVE, OTHERS] = [[4], [4, 5, 6], [4, 5, 6, 7, 8], [4, 5, 7]
 
 Deno.test("prepareStart() of a founder with data keeps to those that it founded its cluster with", async () => {
   await using joining = new Joining();
+  // The launcher makes no node's directory.
+  Deno.removeSync(joining.data);
   const founded = await joining.prepare(THREE!);
   const noted = readMembersFile(joining.data);
   assertEquals(noted?.founders.map(({ id }) => id), ["n4", "n5", "n6"]);

@@ -131,6 +131,8 @@ Deno.test("launcher restarts a node that somebody else stopped", async () => {
   await sendSignals([tablePids(program).get("n3")!, "SIGTERM"]);
   await program.line(/^n3 exited with code 0; restarting it in 100 ms$/);
   await program.line(/^n3 restarted, process id \d+$/);
+  // One that does not listen yet would be taken for gone, and still be at work in the directory.
+  await eventually("n3 serves again", () => isListening(launch.basePort + 2));
 });
 
 Deno.test("launcher says nothing of a node that heard of the end before it did", async () => {
