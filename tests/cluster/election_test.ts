@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { type TransportName, TRANSPORTS } from "../../cli/config.ts";
 import { eventually, type NodeProcess, ProcessCluster } from "./harness.ts";
+import { freePorts } from "./ports.ts";
 
 /** From the end of a leader to the next accepted write. */
 const FAILOVER_MS_MAX = 2000;
@@ -208,8 +209,8 @@ scenario(
   async (cluster) => {
     const [first] = cluster.nodes;
     await cluster.agreedHash();
-    const [twinPort, twinPeerPort] = [first.config.port + 30_000, first.config.peerPort + 30_000];
-    await ProcessCluster.twin(first, twinPort, twinPeerPort, async (twin) => {
+    const [twinPort, twinPeerPort] = freePorts(2);
+    await ProcessCluster.twin(first, twinPort!, twinPeerPort!, async (twin) => {
       await eventually("the twin has opened the data", () => twin.log.includes("the log is open"));
       // The first learns of it with its next commit, which a write brings.
       const [other] = others(cluster, first);
