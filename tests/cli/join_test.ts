@@ -277,6 +277,13 @@ Deno.test("prepareStart() of a founder takes a list of its members today, and ne
   assertEquals((await joining.prepare(OTHERS!))?.founders.map(({ id }) => id), ["n4", "n5", "n6"]);
 });
 
+Deno.test("prepareStart() of a founder with data knows its founders also if it is told to join", async () => {
+  await using joining = new Joining();
+  const { clusterId, founders } = (await joining.prepare(THREE!))!;
+  joining.giveLog();
+  assertEquals(await joining.join(), { clusterId, founders, seeds: founders });
+});
+
 Deno.test("prepareStart() of a founder without data may found another cluster", async () => {
   await using joining = new Joining();
   const first = await joining.prepare(THREE!);
