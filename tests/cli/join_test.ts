@@ -284,6 +284,19 @@ Deno.test("prepareStart() of a founder with data knows its founders also if it i
   assertEquals(await joining.join(), { clusterId, founders, seeds: founders });
 });
 
+Deno.test("prepareStart() of a founder whose note does not say who founded its cluster is not alone for it", async () => {
+  await using joining = new Joining();
+  joining.giveLog();
+  // As an earlier version noted it.
+  const members = [n4, { ...n4, id: "n5" }].map(({ id, url, peer }) => ({ id, url, peer }));
+  const text = JSON.stringify({ format: 1, clusterId, joined: false, members });
+  Deno.writeTextFileSync(`${joining.data}/members.json`, text);
+  for (const flags of [[], [ALONE!]]) {
+    assertEquals((await joining.prepare(...flags))?.founders, members);
+  }
+  assertEquals((await joining.prepare(THREE!))?.founders.length, 3);
+});
+
 Deno.test("prepareStart() of a founder without data may found another cluster", async () => {
   await using joining = new Joining();
   const first = await joining.prepare(THREE!);
