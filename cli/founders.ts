@@ -24,8 +24,12 @@ export function agreedFounders(
 ): readonly Member[] {
   const told = peers.map(asMember);
   // Data of another cluster are refused by the log itself; without data, it may become another's.
-  if (known === null || known.clusterId !== clusterId || known.founders.length === 0) return told;
+  if (known === null || known.clusterId !== clusterId) return told;
   const isAlone = told.every((each) => each.id === id);
+  if (known.founders.length === 0) {
+    // An earlier version's note. Whom it knew is closer to who founded the cluster than nobody.
+    return isAlone && known.members.length > 0 ? addressed(known.members, told) : told;
+  }
   if (!isAlone && !isSame(told, known.founders) && !isSame(told, known.members)) {
     throw new ConfigError([
       `--peers names ${idsOf(told)}, but ${id} founded its cluster with ${
@@ -35,7 +39,12 @@ export function agreedFounders(
       "and let nodes join or leave as docs/operations.md says",
     ]);
   }
-  return known.founders.map((founder) => told.find((each) => each.id === founder.id) ?? founder);
+  return addressed(known.founders, told);
+}
+
+/** Each of `known` as it is told, if it is. */
+function addressed(known: readonly Member[], told: readonly Member[]): readonly Member[] {
+  return known.map((member) => told.find((each) => each.id === member.id) ?? member);
 }
 
 function asMember({ id, url, peerHost, peerPort }: Peer): Member {

@@ -37,12 +37,13 @@ export async function prepareStart(
 ): Promise<Start | null> {
   const known = readMembersFile(config.data);
   if (hasLog(config.data)) {
-    const isFounder = config.joining === null && known?.joined !== true;
+    const isFounder = known?.joined !== true;
     const clusterId = config.clusterId ?? known?.clusterId ??
-      (isFounder ? await foundedClusterId(config.peers) : null);
+      (isFounder && config.joining === null ? await foundedClusterId(config.peers) : null);
     if (clusterId === null) {
       throw new ConfigError([`--cluster-id is missing: ${config.data} lacks it`]);
     }
+    // Also of one that is told to join: it has joined already those that it founded its cluster with.
     const founders = isFounder ? agreedFounders(config, clusterId, known) : [];
     return { clusterId, founders, seeds: known?.members ?? [] };
   }

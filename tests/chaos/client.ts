@@ -22,6 +22,7 @@ import { type Task, Workload, type WriteTask } from "./workload.ts";
 
 export interface ClientOptions {
   readonly name: string;
+  /** Which of the nodes, round and round. */
   readonly home: number;
   readonly random: Random;
   readonly record: Record;

@@ -8,26 +8,14 @@
  */
 import type { ReadAction } from "../history/mod.ts";
 import { readAnswer, readCall } from "./calls.ts";
+import type { ClientOptions } from "./client.ts";
 import { Connection } from "./http_client.ts";
 import { LOOKOUT_THINK_MS, LOOKOUT_WAIT_MAX_MS, LOOKOUT_WAIT_MIN_MS } from "./limits.ts";
 import type { ChaosNode } from "./node.ts";
-import type { Random } from "./random.ts";
-import type { Record } from "./record.ts";
 import { keyInUse } from "./workload.ts";
 
-export interface LookoutOptions {
-  readonly name: string;
-  /** Which of the nodes, round and round. */
-  readonly home: number;
-  readonly random: Random;
-  readonly record: Record;
-  /** The nodes that may be asked now; never empty. */
-  readonly nodes: () => readonly ChaosNode[];
-  readonly goesOn: () => boolean;
-}
-
 /** Reads until it may not go on. */
-export async function lookOut(options: LookoutOptions): Promise<void> {
+export async function lookOut(options: ClientOptions): Promise<void> {
   const { home, random, nodes, goesOn } = options;
   let connection: Connection | null = null;
   let connected: ChaosNode | null = null;
@@ -49,7 +37,7 @@ export async function lookOut(options: LookoutOptions): Promise<void> {
 }
 
 async function look(
-  { name, random, record }: LookoutOptions,
+  { name, random, record }: ClientOptions,
   connection: Connection,
 ): Promise<void> {
   const isLease = random.chance(0.5);

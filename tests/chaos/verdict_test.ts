@@ -102,16 +102,18 @@ Deno.test("judgeHistory() finds a sum that was lost and that nobody read, from w
   assertMatch(judge(5).detail, /end at n1 reads c\/1/);
 });
 
+/** A write that is to expire. */
+const PASSING: WriteAction = {
+  op: "write",
+  checks: [],
+  mutations: [{ type: "set", key: "e/1", value: "a" }],
+};
+
 Deno.test("Record lets a key expire once at most, at any time, and not come back", () => {
   let nowMs = 0;
   const record = new Record(() => ++nowMs, null);
-  const action: WriteAction = {
-    op: "write",
-    checks: [],
-    mutations: [{ type: "set", key: "e/1", value: "a" }],
-  };
-  const ticket = record.invoke("c1", action);
-  const expired = record.invokeExpiry(action);
+  const ticket = record.invoke("c1", PASSING);
+  const expired = record.invokeExpiry(PASSING);
   record.wrote("expiring write", ticket, { outcome: "ok", versionstamp: "01" });
   expired({ outcome: "ok", versionstamp: "01" });
   const written = record.finish().slice();
@@ -132,12 +134,7 @@ Deno.test("Record lets a key expire once at most, at any time, and not come back
 Deno.test("Record lets nothing expire that was not written", () => {
   let nowMs = 0;
   const record = new Record(() => ++nowMs, null);
-  const action: WriteAction = {
-    op: "write",
-    checks: [],
-    mutations: [{ type: "set", key: "e/1", value: "a" }],
-  };
-  const expired = record.invokeExpiry(action);
+  const expired = record.invokeExpiry(PASSING);
   expired({ outcome: "failed" });
   assertEquals(record.finish().map(({ client, outcome }) => [client, outcome]), [[
     "time",

@@ -279,6 +279,26 @@ Deno.test("prepareStart() of a founder takes a list of its members today, and ne
   assertEquals((await joining.prepare(OTHERS!))?.founders.map(({ id }) => id), ["n4", "n5", "n6"]);
 });
 
+Deno.test("prepareStart() of a founder with data knows its founders also if it is told to join", async () => {
+  await using joining = new Joining();
+  const { clusterId, founders } = (await joining.prepare(THREE!))!;
+  joining.giveLog();
+  assertEquals(await joining.join(), { clusterId, founders, seeds: founders });
+});
+
+Deno.test("prepareStart() of a founder whose note does not say who founded its cluster is not alone for it", async () => {
+  await using joining = new Joining();
+  joining.giveLog();
+  // As an earlier version noted it.
+  const members = [n4, { ...n4, id: "n5" }].map(({ id, url, peer }) => ({ id, url, peer }));
+  const text = JSON.stringify({ format: 1, clusterId, joined: false, members });
+  Deno.writeTextFileSync(`${joining.data}/members.json`, text);
+  for (const flags of [[], [ALONE!]]) {
+    assertEquals((await joining.prepare(...flags))?.founders, members);
+  }
+  assertEquals((await joining.prepare(THREE!))?.founders.length, 3);
+});
+
 Deno.test("prepareStart() of a founder without data may found another cluster", async () => {
   await using joining = new Joining();
   const first = await joining.prepare(THREE!);

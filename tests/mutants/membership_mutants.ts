@@ -191,8 +191,7 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     name: "founders-by-the-list-of-today",
     breaks: "a majority is counted by the founders until the members change (Raft 6)",
     file: "cli/founders.ts",
-    find:
-      "if (known === null || known.clusterId !== clusterId || known.founders.length === 0) return told;",
+    find: "if (known === null || known.clusterId !== clusterId) return told;",
     replace: 'if (known?.clusterId !== "") return told;',
     caughtBy: testsOf(
       "tests/cli/join_test.ts",
