@@ -63,6 +63,10 @@ export interface NodeConfig {
   readonly self: Peer;
   /** The members that found the cluster, this node included; empty for a node that joins one. */
   readonly peers: readonly Peer[];
+  /** Whether somebody named the founders; otherwise the node itself stands for them. */
+  readonly isListed: boolean;
+  /** Whether somebody said how others reach this node; a node that joins always does. */
+  readonly isAdvertised: boolean;
   /** Null for a node that founds its cluster. */
   readonly joining: Joining | null;
   /** Hosts that this node may connect to beside those of its peers, as Deno's permissions have them. */
@@ -91,6 +95,8 @@ export function founderConfig(
     ...founder,
     peerPort: self.peerPort,
     self,
+    isListed: true,
+    isAdvertised: true,
     joining: null,
     peerHosts: [],
     transport,
@@ -145,14 +151,15 @@ export function nodeFlags(config: NodeConfig): string[] {
     `--data=${config.data}`,
     `--host=${config.host}`,
   ];
-  if (joining === null) flags.push(`--peers=${formatPeers(config.peers)}`);
-  else {
+  if (config.isListed) flags.push(`--peers=${formatPeers(config.peers)}`);
+  else if (config.isAdvertised) {
     flags.push(
-      `--join=${joining.urls}`,
-      `--role=${joining.role}`,
       `--advertise-url=${self.url}`,
       `--advertise-peer=${hostAndPort(self.peerHost, self.peerPort)}`,
     );
+  }
+  if (joining !== null) {
+    flags.push(`--join=${joining.urls}`, `--role=${joining.role}`);
     if (joining.replaces !== null) flags.push(`--replaces=${joining.replaces}`);
   }
   if (config.peerHosts.length > 0) flags.push(`--peer-hosts=${config.peerHosts}`);

@@ -10,41 +10,66 @@ import { ConfigError, type NodeConfig } from "./config.ts";
 import type { Member, MembersFile } from "./members_file.ts";
 import { hostAndPort, type Peer } from "./peers.ts";
 
+/** What a node is told of its founders. */
+export type Told = Pick<
+  NodeConfig,
+  "id" | "data" | "peers" | "isListed" | "isAdvertised" | "clusterId"
+>;
+
 /**
  * The founders to start with: those that the node noted when it was founded with them, each at the address that
  * it is told now, if it is told one.
  *
  * @param known what the node noted; null if nothing.
- * @throws {ConfigError} if it is told of others than founded its cluster, and they are not its members, either.
+ * @param hasLog whether it has data, of a cluster that somebody must have founded.
+ * @throws {ConfigError} if it is told of others than founded its cluster, and they are not its members, either; or
+ * if it has data, and neither a note nor a list says who founded its cluster.
  */
 export function agreedFounders(
-  { id, peers }: Pick<NodeConfig, "id" | "peers">,
+  told: Told,
   clusterId: string,
   known: MembersFile | null,
+  hasLog: boolean,
 ): readonly Member[] {
-  const told = peers.map(asMember);
+  const { id, data, peers, isListed } = told;
+  const listed = peers.map(asMember);
   // Data of another cluster are refused by the log itself; without data, it may become another's.
-  if (known === null || known.clusterId !== clusterId) return told;
-  const isAlone = told.every((each) => each.id === id);
-  if (known.founders.length === 0) {
-    // An earlier version's note. Whom it knew is closer to who founded the cluster than nobody.
-    return isAlone && known.members.length > 0 ? addressed(known.members, told) : told;
-  }
-  if (!isAlone && !isSame(told, known.founders) && !isSame(told, known.members)) {
+  if (known !== null && known.clusterId !== clusterId) return listed;
+  const founders = foundersIn(known);
+  if (founders.length === 0) {
+    // An id that is made of the node alone is that of its log only if it alone founded the cluster.
+    const isProved = known === null && told.clusterId === null;
+    if (isListed || !hasLog || isProved) return listed;
     throw new ConfigError([
-      `--peers names ${idsOf(told)}, but ${id} founded its cluster with ${
-        idsOf(known.founders)
-      }: ` +
-      "a list does not change who the members are. Give it the founders or no --peers at all, " +
-      "and let nodes join or leave as docs/operations.md says",
+      `${data} has data, and nothing in it says who founded the cluster: members.json is missing. ` +
+      `Say --peers with all founders, ${id} among them, as it was when the cluster was founded`,
     ]);
   }
-  return addressed(known.founders, told);
+  if (!isListed) return addressed(founders, told);
+  if (known!.founders.length > 0 && !isSame(listed, founders) && !isSame(listed, known!.members)) {
+    throw new ConfigError([
+      `--peers names ${idsOf(listed)}, but ${id} founded its cluster with ${
+        idsOf(founders)
+      }: a list ` +
+      "does not change who the members are. Give it the founders or no --peers at all, and let nodes join " +
+      "or leave as docs/operations.md says. To found another cluster, begin on an empty --data",
+    ]);
+  }
+  return known!.founders.length > 0 ? addressed(founders, told) : listed;
 }
 
-/** Each of `known` as it is told, if it is. */
-function addressed(known: readonly Member[], told: readonly Member[]): readonly Member[] {
-  return known.map((member) => told.find((each) => each.id === member.id) ?? member);
+/** An earlier version noted no founders. Whom it knew is closer to them than nobody. */
+function foundersIn(known: MembersFile | null): readonly Member[] {
+  if (known === null) return [];
+  return known.founders.length > 0 ? known.founders : known.members;
+}
+
+/** Each founder as the node is told, if it is told: of itself it is, too, if it alone founded its cluster. */
+function addressed(founders: readonly Member[], told: Told): readonly Member[] {
+  const { peers, isListed, isAdvertised } = told;
+  if (!isListed && !isAdvertised && founders.length > 1) return founders;
+  const said = peers.map(asMember);
+  return founders.map((founder) => said.find(({ id }) => id === founder.id) ?? founder);
 }
 
 function asMember({ id, url, peerHost, peerPort }: Peer): Member {

@@ -33,6 +33,10 @@ export interface Company {
   readonly self: Peer;
   /** The founders, `self` included; empty for a node that joins. */
   readonly peers: readonly Peer[];
+  /** Whether somebody named the founders; otherwise the node itself stands for them. */
+  readonly isListed: boolean;
+  /** Whether somebody said how others reach this node; a node that joins always does. */
+  readonly isAdvertised: boolean;
   readonly joining: Joining | null;
 }
 
@@ -55,10 +59,13 @@ export function readCompany(lookup: Lookup, listening: Listening, problems: stri
     }
     const founders = readPeers(peers, listening, problems);
     const self = founders.find((peer) => peer.id === listening.id);
-    return { self: self ?? derived(listening), peers: founders, joining };
+    const said = { isListed: true, isAdvertised: true };
+    return { self: self ?? derived(listening), peers: founders, ...said, joining };
   }
   const self = readAdvertised(lookup, listening, problems, before);
-  return { self, peers: join === null ? [self] : [], joining };
+  const isAdvertised = join !== null || lookup(settings.advertiseUrl) !== null ||
+    lookup(settings.advertisePeer) !== null;
+  return { self, peers: join === null ? [self] : [], isListed: false, isAdvertised, joining };
 }
 
 /** Reads hosts that a node may connect to beside those of the members that are known when it starts. */

@@ -37,14 +37,14 @@ export async function prepareStart(
 ): Promise<Start | null> {
   const known = readMembersFile(config.data);
   if (hasLog(config.data)) {
-    const isFounder = known?.joined !== true;
+    const isFounder = known === null ? config.joining === null : !known.joined;
     const clusterId = config.clusterId ?? known?.clusterId ??
-      (isFounder && config.joining === null ? await foundedClusterId(config.peers) : null);
+      (isFounder ? await foundedClusterId(config.peers) : null);
     if (clusterId === null) {
       throw new ConfigError([`--cluster-id is missing: ${config.data} lacks it`]);
     }
     // Also of one that is told to join: it has joined already those that it founded its cluster with.
-    const founders = isFounder ? agreedFounders(config, clusterId, known) : [];
+    const founders = isFounder ? agreedFounders(config, clusterId, known, true) : [];
     return { clusterId, founders, seeds: known?.members ?? [] };
   }
   if (config.joining !== null) return await join(config, config.joining.urls, say, signal);
@@ -54,7 +54,7 @@ export async function prepareStart(
     ]);
   }
   const clusterId = config.clusterId ?? await foundedClusterId(config.peers);
-  const founders = agreedFounders(config, clusterId, known);
+  const founders = agreedFounders(config, clusterId, known, false);
   // First this: once there is a log, no other list may take the place of this one.
   Deno.mkdirSync(config.data, { recursive: true });
   writeMembersFile(config.data, { clusterId, joined: false, founders, members: founders });

@@ -42,6 +42,8 @@ Deno.test("resolveNodeConfig() without peers founds a cluster of one", () => {
     data: "d/n1",
     self: { id: "n1", peerHost: "127.0.0.1", peerPort: 9001, url: "http://127.0.0.1:8001" },
     peers: [{ id: "n1", peerHost: "127.0.0.1", peerPort: 9001, url: "http://127.0.0.1:8001" }],
+    isListed: false,
+    isAdvertised: false,
     joining: null,
     peerHosts: [],
     clusterId: null,

@@ -209,7 +209,7 @@ Deno.test("prepareStart() of a node that lost its database, but not its mark, as
 Deno.test("prepareStart() lets --cluster-id win over what the node noted", async () => {
   await using joining = new Joining();
   joining.giveLog();
-  writeMembersFile(joining.data, { clusterId, joined: false, founders: [], members: [] });
+  writeMembersFile(joining.data, { clusterId, joined: false, founders: [], members: [n4] });
   assertEquals((await joining.prepare(`--cluster-id=${elsewhere}`))?.clusterId, elsewhere);
   assertEquals((await joining.prepare())?.clusterId, clusterId);
 });
@@ -240,7 +240,7 @@ Deno.test("prepareStart() of a founder with data keeps to those that it founded 
   assertEquals(noted?.founders.map(({ id }) => id), ["n4", "n5", "n6"]);
   for (const hasLog of [false, true]) {
     if (hasLog) joining.giveLog();
-    for (const list of [FIVE!, OTHERS!]) {
+    for (const list of [FIVE!, OTHERS!, ALONE!]) {
       await assertRejects(
         () => joining.prepare(list, `--cluster-id=${founded!.clusterId}`),
         UsageError,
@@ -250,11 +250,10 @@ Deno.test("prepareStart() of a founder with data keeps to those that it founded 
   }
   await assertRejects(() => joining.prepare(FIVE!), UsageError, "--peers names n4,n5,n6,n7,n8");
   assertEquals(readMembersFile(joining.data), noted);
-  // Without a list, or with that of a node on its own, which is the same, it knows them all the same.
+  // Without a list it knows them all the same.
   const { clusterId, founders } = founded!;
   const known = { clusterId, founders, seeds: founders };
   assertEquals(await joining.prepare(), known);
-  assertEquals(await joining.prepare(ALONE!), known);
   assertEquals(await joining.prepare(THREE!), known);
 });
 
@@ -293,10 +292,37 @@ Deno.test("prepareStart() of a founder whose note does not say who founded its c
   const members = [n4, { ...n4, id: "n5" }].map(({ id, url, peer }) => ({ id, url, peer }));
   const text = JSON.stringify({ format: 1, clusterId, joined: false, members });
   Deno.writeTextFileSync(`${joining.data}/members.json`, text);
-  for (const flags of [[], [ALONE!]]) {
-    assertEquals((await joining.prepare(...flags))?.founders, members);
-  }
+  assertEquals((await joining.prepare())?.founders, members);
   assertEquals((await joining.prepare(THREE!))?.founders.length, 3);
+});
+
+Deno.test("prepareStart() of a founder keeps its noted address, unless it is told another or is alone", async () => {
+  for (const [list, own] of [[THREE!, "127.0.0.1:9004"], [ALONE!, "10.0.0.4:9004"]] as const) {
+    await using joining = new Joining();
+    const ownOf = async (...flags: string[]) =>
+      (await joining.prepare(...flags))!.founders[0]!.peer;
+    await joining.prepare(list);
+    joining.giveLog();
+    assertEquals(await ownOf("--host=10.0.0.4"), own);
+    assertEquals(await ownOf("--advertise-peer=n4.example:1"), "n4.example:1");
+  }
+});
+
+Deno.test("prepareStart() of data without a note does not take the node for the only founder", async () => {
+  await using joining = new Joining();
+  joining.giveLog();
+  const id = `--cluster-id=${clusterId}`;
+  await assertRejects(
+    () => joining.prepare(id),
+    UsageError,
+    "members.json is missing. Say --peers",
+  );
+  assertEquals((await joining.prepare(id, THREE!))?.founders.length, 3);
+  assertEquals((await joining.prepare(id, ALONE!))?.founders.length, 1);
+  // The id that is made of it alone would be another than its log's.
+  assertEquals((await joining.prepare())?.founders.length, 1);
+  // One that joined knows whom to ask.
+  assertEquals((await joining.join(id))?.founders, []);
 });
 
 Deno.test("prepareStart() of a founder without data may found another cluster", async () => {

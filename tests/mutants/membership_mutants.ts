@@ -191,8 +191,8 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     name: "founders-by-the-list-of-today",
     breaks: "a majority is counted by the founders until the members change (Raft 6)",
     file: "cli/founders.ts",
-    find: "if (known === null || known.clusterId !== clusterId) return told;",
-    replace: 'if (known?.clusterId !== "") return told;',
+    find: "if (known !== null && known.clusterId !== clusterId) return listed;",
+    replace: 'if (known?.clusterId !== "") return listed;',
     caughtBy: testsOf(
       "tests/cli/join_test.ts",
       "prepareStart() of a founder with data keeps to those that it founded its cluster with",
