@@ -19,7 +19,9 @@ export async function keptSchedule(path: string): Promise<Schedule> {
     return parseSchedule(text);
   } catch (error) {
     if (!(error instanceof TypeError || error instanceof SyntaxError)) throw error;
-    throw new UsageError([`--schedule: ${path} holds no schedule: ${error.message}`]);
+    // What is quoted of a file that is no JSON may go over several lines.
+    const why = error.message.replaceAll(/\s+/g, " ");
+    throw new UsageError([`--schedule: ${path} holds no schedule: ${why}`]);
   }
 }
 

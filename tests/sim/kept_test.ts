@@ -8,6 +8,11 @@ const whole = drawSchedule(1);
 
 const rows: readonly [name: string, text: string, problem: RegExp][] = [
   ["no JSON", "seed: 7", /holds no schedule: Unexpected token/],
+  [
+    "lines of text",
+    "# One\n\ntwo\n",
+    /^[^\n]*Unexpected token '#', "# One two " is not valid JSON$/,
+  ],
   ["nothing", "", /holds no schedule: Unexpected end of JSON input$/],
   ["null", "null", /holds no schedule: it is none of version 1$/],
   ["other JSON", "[1]", /holds no schedule: it is none of version 1$/],
