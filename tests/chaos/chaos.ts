@@ -5,6 +5,7 @@
  */
 import { UsageError } from "../../cli/args.ts";
 import { watchStopSignals } from "../../cli/signals.ts";
+import { prepareHistory } from "./history_file.ts";
 import { freshSeed, readOptions, USAGE } from "./options.ts";
 import { isGood, reportOf } from "./report.ts";
 import { FAULT_NAMES, runChaos } from "./run.ts";
@@ -15,6 +16,7 @@ async function main(): Promise<number> {
     console.log(USAGE + FAULT_NAMES.join(", "));
     return 0;
   }
+  if (options.history !== null) prepareHistory(options.history);
   const directory = await Deno.makeTempDir({ prefix: "kvorum-chaos-" });
   const stop = new AbortController();
   // Processes that are stopped would outlive a run that just ended.

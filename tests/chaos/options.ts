@@ -19,7 +19,8 @@ state hashes. Exits with 1 if anything of that does not hold.
   --size      how many voters: 3 (unless told) or 5
   --seed      what the order of requests and faults is drawn from; a new one unless told
   --transport how the nodes reach each other: tcp (unless told)${others}
-  --history   keeps the history in this file, also of a run without violations
+  --history   keeps the history in this file, also of a run without violations;
+              its folder must be there, inside the checkout
   --only      the faults that may come, separated by commas; all unless told:
               `;
 

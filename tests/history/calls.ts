@@ -208,7 +208,7 @@ class CallReader {
 }
 
 /** Every versionstamp of the operations, once, ascending, behind one that is not used. */
-function mentioned(operations: readonly Operation[]): Versionstamp[] {
+export function mentioned(operations: readonly Operation[]): Versionstamp[] {
   const stamps = new Set<Versionstamp>();
   for (const operation of operations) {
     if (operation.op === "read") {

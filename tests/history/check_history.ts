@@ -88,8 +88,8 @@ function toJson(history: History, verdict: Verdict, tookMs: number): string {
 
 function toText(history: History, verdict: Verdict, tookMs: number): string {
   const { operations, keys, components } = verdict;
-  const size =
-    `${operations} operations on ${keys.length} keys in ${components} parts, ${tookMs} ms`;
+  const size = `${counted(operations, "operation")} on ${counted(keys.length, "key")} in ` +
+    `${counted(components, "part")}, ${tookMs} ms`;
   switch (verdict.result) {
     case "linearizable":
       return `linearizable: ${size}`;
@@ -107,8 +107,8 @@ function offenceLines(history: History, { keys, until, prefix, explanation }: Of
   const rest = shown.length < prefix.length ? `, the last ${shown.length} of them` : "";
   return [
     explanation,
-    `The smallest offending prefix is ${prefix.length} operations on ${keys.join(", ")}, ` +
-    `until ${until} ${history.unit}${rest}:`,
+    `The smallest offending prefix is ${counted(prefix.length, "operation")} on ` +
+    `${keys.join(", ")}, until ${moment(until, history.unit)}${rest}:`,
     ...shown.map((index) =>
       `  ${String(index).padStart(6)}  line ${history.lines[index]}  ${
         describe(history.operations[index]!)
@@ -117,12 +117,30 @@ function offenceLines(history: History, { keys, until, prefix, explanation }: Of
   ];
 }
 
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? "" : "s"}`;
+}
+
+/** `5 ms`, but `line 5`. */
+function moment(at: number, unit: string): string {
+  return unit === "line" || unit === "event" ? `${unit} ${at}` : `${at} ${unit}`;
+}
+
+/** Tells why there is no verdict: a program reads it where it would have read the verdict. */
+function refuse(error: UsageError | HistoryUnreadable, asJson: boolean): void {
+  const { message } = error;
+  if (!asJson) return console.error(message);
+  const line = error instanceof HistoryUnreadable ? error.line : null;
+  console.log(JSON.stringify({ result: "unreadable", line, message }));
+}
+
 if (import.meta.main) {
   try {
     Deno.exitCode = await main(Deno.args);
   } catch (error) {
     const isExpected = error instanceof UsageError || error instanceof HistoryUnreadable;
-    console.error(isExpected ? error.message : error);
+    if (isExpected) refuse(error, Deno.args.includes("--json"));
+    else console.error(error);
     Deno.exitCode = EXIT_USAGE;
   }
 }

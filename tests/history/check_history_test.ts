@@ -48,7 +48,7 @@ function fileOf(operations: readonly Operation[]): string {
 Deno.test("check-history says that a history is linearizable, and exits with 0", async () => {
   const { code, out } = await check(fileOf([set("c1", 0, 1, "a", 1), read("c2", 2, 3, { a: 1 })]));
   assertEquals(code, 0);
-  assertMatch(out, /^linearizable: 2 operations on 1 keys in 1 parts, \d+ ms\n$/);
+  assertMatch(out, /^linearizable: 2 operations on 1 key in 1 part, \d+ ms\n$/);
 });
 
 Deno.test("check-history prints the smallest offending prefix, and exits with 1", async () => {
@@ -76,9 +76,45 @@ Deno.test("check-history says where a file is wrong, and exits with 2", async ()
   const other = await check("INFO  jepsen.util - 0\t:ok\t:read\t1\n", "--format", "kvorum");
   assertEquals(other.code, 2);
   assertMatch(other.err, /^line 1: it is no JSON/);
+  const cut = await check(fileOf([set("c1", 0, 1, "a", 1)]) + '{"client":"c1" 5}\n');
+  assertEquals(cut.code, 2);
+  assertMatch(cut.err, /^line 3: it is no JSON: .* at column 16\n$/);
   const format = await check("", "--format", "xml");
   assertEquals([format.code, format.err], [
     2,
     "--format is none of kvorum, jepsen-log, edn: xml\n",
   ]);
+});
+
+Deno.test("check-history --json says as JSON why there is no verdict", async () => {
+  const broken = await check(fileOf([]) + '{"client":1}\n', "--json");
+  assertEquals([broken.code, broken.err], [2, ""]);
+  assertEquals(JSON.parse(broken.out), {
+    result: "unreadable",
+    line: 2,
+    message: "line 2: client is no text: 1",
+  });
+  const format = await check("", "--json", "--format", "xml");
+  assertEquals([format.code, format.err], [2, ""]);
+  assertEquals(JSON.parse(format.out), {
+    result: "unreadable",
+    line: null,
+    message: "--format is none of kvorum, jepsen-log, edn: xml",
+  });
+});
+
+Deno.test("check-history takes a header alone for a history of nothing, and an empty file for none", async () => {
+  const header = await check(fileOf([]));
+  assertEquals(header.code, 0);
+  assertMatch(header.out, /^linearizable: 0 operations on 0 keys in 0 parts, /);
+  const empty = await check("");
+  assertEquals([empty.code, empty.err], [2, "line 1: the file is empty\n"]);
+});
+
+Deno.test("check-history names the lines of a log as its moments", async () => {
+  const log = ["0\t:invoke\t:read\tnil", "0\t:ok\t:read\t3"]
+    .map((line) => `INFO  jepsen.util - ${line}\n`).join("");
+  const { code, out } = await check(log);
+  assertEquals(code, 1);
+  assertMatch(out, /prefix is 1 operation on register, until line 2:\n/);
 });

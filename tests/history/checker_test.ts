@@ -221,6 +221,36 @@ Deno.test("checkLinearizable() says what was seen and what could have been", () 
   assertMatch(explanation, /a = 1 @0004; or a = "two" @0006/);
 });
 
+Deno.test("checkLinearizable() names what was written though nobody read it", () => {
+  const explain = (...operations: Operation[]): string => {
+    const verdict = checkLinearizable([...operations, set("c1", 90, 91, "a", 99)]);
+    assert(verdict.result === "not-linearizable");
+    return verdict.offence.explanation;
+  };
+  const one = explain(set("c1", 0, 1, "a", 4), read("c2", 2, 3, { a: 3 }));
+  assertMatch(one, /there was a = 4$/);
+  const two = explain(
+    set("c1", 0, 2, "a", 4),
+    set("c2", 0, 2, "a", "x"),
+    read("c2", 3, 4, { a: 3 }),
+  );
+  assertMatch(two, /there was a = 4 or "x"$/);
+  const writes = Array.from({ length: 6 }, (_, i) => set(`c${i}`, 0, 2, "a", 10 + i));
+  const many = explain(...writes, read("c9", 3, 4, { a: 3 }));
+  assertMatch(many, /there was a = one of 6 values that nobody read$/);
+});
+
+Deno.test("checkLinearizable() explains by no versionstamp that was told after the prefix", () => {
+  const verdict = checkLinearizable([
+    set("c1", 0, 1, "a", 1),
+    read("c2", 2, 3, { a: null }),
+    read("c2", 4, 5, { a: [1, 1] }),
+  ]);
+  assert(verdict.result === "not-linearizable");
+  assertEquals(verdict.offence.prefix, [0, 1]);
+  assertMatch(verdict.offence.explanation, /there was a = 1$/);
+});
+
 Deno.test("checkLinearizable() holds versionstamps of keys together that are checked apart", () => {
   const history = [
     set("c1", 0, 20, "a", 1, 10),

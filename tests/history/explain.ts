@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Calls } from "./calls.ts";
+import { type Calls, mentioned } from "./calls.ts";
 import { NO_VERSION } from "./cells.ts";
 import type { Offence } from "./checker.ts";
 import type { Component } from "./components.ts";
@@ -18,8 +18,12 @@ import {
   type Mutation,
   type Operation,
   type Value,
+  type WriteOperation,
 } from "./types.ts";
 import { UNWANTED } from "./wishes.ts";
+
+/** Values that nobody read are named up to so many, then counted. */
+const UNWANTED_NAMED_MAX = 5;
 
 /** Explains a search that got stuck. */
 export function explainStuck(
@@ -28,16 +32,19 @@ export function explainStuck(
   { until, calls, stuck }: Prefix,
 ): Offence {
   const { index } = stuck.call;
+  const prefix = byInvocation(history, component.operations, until);
+  const shown = prefix.map((at) => history[at]!);
+  const states = stuck.possible.map((state) => describeState(calls, stuck, state, history, shown));
+  const possible = [...new Set(states)];
   const lines = [
     `Nothing explains operation ${index}: ${describe(history[index]!)}`,
-    `When it had to take place, ${stuck.possible.length === 1 ? "there was" : "there could be"} ` +
-    stuck.possible.map((state) => describeState(calls, stuck, state)).join("; or "),
+    `When it had to take place, ${possible.length === 1 ? "there was" : "there could be"} ` +
+    possible.join("; or "),
   ];
   if (history[index]!.completedAt !== until) {
-    const shown = component.operations.find((at) => history[at]!.completedAt === until)!;
-    lines.push(`Operation ${shown} shows it: ${describe(history[shown]!)}`);
+    const last = component.operations.find((at) => history[at]!.completedAt === until)!;
+    lines.push(`Operation ${last} shows it: ${describe(history[last]!)}`);
   }
-  const prefix = byInvocation(history, component.operations, until);
   return { keys: component.keys, index, until, prefix, explanation: lines.join("\n") };
 }
 
@@ -127,20 +134,54 @@ function describeEntry(entry: Entry | null): string {
 }
 
 function describeValue(value: Value | null): string {
-  if (value === UNWANTED) return "something that nobody read";
   return value === null ? "absent" : JSON.stringify(value);
 }
 
-function describeState(calls: Calls, { call }: Stuck, { cells, last }: PossibleState): string {
+/** Only by what is `shown`: the search may know versionstamps that were told after the prefix. */
+function describeState(
+  calls: Calls,
+  stuck: Stuck,
+  { cells, last }: PossibleState,
+  history: readonly Operation[],
+  shown: readonly Operation[],
+): string {
+  const { call } = stuck;
+  const told = new Set(mentioned(shown));
+  const isTold = (version: number) =>
+    version !== NO_VERSION && told.has(calls.versionstamps[version]!);
   const texts = call.keys.map((key, i) => {
     const { value, version } = cells[i]!;
-    const stamp = version === NO_VERSION ? "" : ` @${calls.versionstamps[version]}`;
-    return `${calls.keys[key]} = ${describeValue(value)}${stamp}`;
+    const name = calls.keys[key]!;
+    const stamp = isTold(version) ? ` @${calls.versionstamps[version]}` : "";
+    const text = value === UNWANTED
+      ? describeUnwanted(history, calls, stuck, key)
+      : describeValue(value);
+    return `${name} = ${text}${stamp}`;
   });
-  if (call.version !== NO_VERSION && last !== NO_VERSION) {
+  if (call.version !== NO_VERSION && isTold(last)) {
     texts.push(`versionstamps up to ${calls.versionstamps[last]}`);
   }
   return texts.join(", ");
+}
+
+/** What the search does not tell apart: what was set there until then, and nobody read. */
+function describeUnwanted(
+  history: readonly Operation[],
+  calls: Calls,
+  { call }: Stuck,
+  key: number,
+): string {
+  const values = new Set<Value>();
+  for (const { index, mutations, invokedAt } of calls.calls) {
+    if (invokedAt > call.completedAt) continue;
+    for (const [i, { key: changed, value }] of mutations.entries()) {
+      if (changed !== key || value !== UNWANTED) continue;
+      const mutation = (history[index] as WriteOperation).mutations[i]!;
+      if (mutation.type !== "delete") values.add(mutation.value);
+    }
+  }
+  if (values.size > UNWANTED_NAMED_MAX) return `one of ${values.size} values that nobody read`;
+  return [...values].map(describeValue).join(" or ");
 }
 
 function byInvocation(

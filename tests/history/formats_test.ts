@@ -204,7 +204,7 @@ Deno.test("readHistory() reads Jepsen's EDN, with and without brackets, times an
   const untimed = readHistory(
     "{:type :invoke, :f :write, :value 1, :process 0}\n{:type :ok, :f :write, :value 1, :process 0}",
   );
-  assertEquals(untimed.unit, "line");
+  assertEquals(untimed.unit, "event");
   assertEquals(untimed.operations, [set("p0", 0, 1, "register", 1)]);
 });
 
@@ -224,4 +224,19 @@ Deno.test("readHistory() reads a history of etcd's kind that is linearizable, an
   const verdict = verdictOf("2\t:ok\t:read\t1");
   assert(verdict.result === "not-linearizable");
   assertEquals(verdict.offence.until, 8);
+});
+
+Deno.test("readHistory() reads the examples of docs/history-format.md, each a good history", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/history-format.md", import.meta.url));
+  const blocks = [...page.matchAll(/^```(\w*)\n(.*?)^```$/gms)].filter(([, name]) => name !== "sh");
+  const verdicts = blocks.map(([, , text]) => {
+    const { format, operations } = readHistory(text!);
+    return [format, operations.length, checkLinearizable(operations).result];
+  });
+  assertEquals(verdicts, [
+    ["kvorum", 0, "linearizable"],
+    ["kvorum", 4, "linearizable"],
+    ["jepsen-log", 3, "linearizable"],
+    ["edn", 2, "linearizable"],
+  ]);
 });

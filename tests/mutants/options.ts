@@ -16,6 +16,8 @@ Tries deliberate bugs, each of which must be caught. Exits with 1 unless all are
   --list   only prints what each mutant breaks
   --by     tries each by all tests of these files, in place of its own checks
   --seeds  tries each by the first N seeds of the simulator, in place of its own checks
+
+With --list only --only has a meaning; the others are refused beside it.
 `;
 
 /** Workshops that run side by side unless `--jobs` says otherwise. */
@@ -35,12 +37,14 @@ export interface MutantOptions {
  * Reads the command line.
  *
  * @param known the names of all mutants.
+ * @param isFile whether there is such a file in the checkout.
  * @returns null if help was asked for.
  * @throws {UsageError} listing everything that is wrong.
  */
 export function readMutantOptions(
   args: readonly string[],
   known: readonly string[],
+  isFile: (path: string) => boolean,
 ): MutantOptions | null {
   const { values, switches, positionals } = readArguments(args, {
     values: ["only", "by", "seeds", "jobs"],
@@ -65,6 +69,12 @@ export function readMutantOptions(
   const seeds = whole("seeds", SEEDS_MAX, 0);
   const by = values.get("by");
   if (by !== undefined && values.has("seeds")) problems.push("--by and --seeds exclude each other");
+  for (const file of by?.split(",") ?? []) {
+    if (!isFile(file)) problems.push(`--by: there is no such file in the checkout: ${file}`);
+  }
+  for (const name of switches.has("list") ? ["by", "seeds", "jobs"] : []) {
+    if (values.has(name)) problems.push(`--${name} does nothing beside --list`);
+  }
   if (problems.length > 0) throw new UsageError(problems);
   return { only, jobs, list: switches.has("list"), trial: trialOf(by, seeds) };
 }

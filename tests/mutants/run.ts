@@ -11,11 +11,13 @@
 import { MUTANTS } from "./list.ts";
 import type { Mutant } from "./mutant.ts";
 import { readMutantOptions, USAGE } from "./options.ts";
-import { type Fate, type Trial, Workshop } from "./workshop.ts";
+import { type Fate, isCopied, type Trial, Workshop } from "./workshop.ts";
 
 /** Tries the mutants that the arguments name; the exit code. @throws {UsageError} */
 export async function runMutants(args: readonly string[]): Promise<number> {
-  const options = readMutantOptions(args, MUTANTS.map(({ name }) => name));
+  const source = new URL("../../", import.meta.url);
+  const isFile = (path: string) => isCopied(source, path);
+  const options = readMutantOptions(args, MUTANTS.map(({ name }) => name), isFile);
   if (options === null) {
     console.log(USAGE);
     return 0;
@@ -26,7 +28,6 @@ export async function runMutants(args: readonly string[]): Promise<number> {
     for (const { name, file, breaks } of mutants) console.log(`${name}  ${file}: ${breaks}`);
     return 0;
   }
-  const source = new URL("../../", import.meta.url);
   const parent = `${decodeURIComponent(source.pathname)}.scratch`;
   Deno.mkdirSync(parent, { recursive: true });
   const scratch = Deno.makeTempDirSync({ dir: parent, prefix: "mutants-" });

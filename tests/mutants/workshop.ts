@@ -98,6 +98,23 @@ export class Workshop {
   }
 }
 
+/** Whether a file of the checkout at `source`, by its path from there, would be in a copy of it. */
+export function isCopied(source: URL, path: string): boolean {
+  const parts = path.replace(/^\.\//, "").split("/");
+  if (parts.some((part) => part === "" || part.startsWith(".")) || notCopied.has(parts[0]!)) {
+    return false;
+  }
+  try {
+    return Deno.statSync(new URL(parts.map(encodeURIComponent).join("/"), source)).isFile;
+  } catch (error) {
+    // Behind a file there is nothing: ENOTDIR.
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}
+
 function copyTree(from: string, to: string, isTop: boolean): void {
   Deno.mkdirSync(to);
   for (const { name, isDirectory } of Deno.readDirSync(from)) {

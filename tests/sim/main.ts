@@ -6,12 +6,13 @@
  * @module
  */
 import { runMutants } from "../mutants/run.ts";
+import { keptSchedule } from "./kept.ts";
 import { parseOptions, type SimOptions, USAGE, UsageError } from "./options.ts";
 import { runRange } from "./pool.ts";
 import { drawSchedule, PROFILES } from "./profiles.ts";
 import { MARKS_SEEDS_MIN, Report } from "./report.ts";
 import { type Outcome, runSchedule } from "./run.ts";
-import { parseSchedule, type Schedule } from "./schedule.ts";
+import type { Schedule } from "./schedule.ts";
 import { microtaskCheckpoint } from "./settle.ts";
 import { shrink } from "./shrink.ts";
 import { runTwice } from "./twice.ts";
@@ -28,18 +29,15 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const options = parseOptions(args, navigator.hardwareConcurrency);
+  const kept = options.schedule === null ? null : await keptSchedule(options.schedule);
   if (microtaskCheckpoint() === null) {
     console.log("Without --v8-flags=--allow-natives-syntax this takes several times as long.");
   }
-  if (options.schedule !== null) return await runOne(await keptSchedule(options.schedule), options);
+  if (kept !== null) return await runOne(kept, options);
   if (options.seed !== null) {
     return await runOne(drawSchedule(options.seed, options.profile), options);
   }
   return await runMany(options);
-}
-
-async function keptSchedule(path: string): Promise<Schedule> {
-  return parseSchedule(await Deno.readTextFile(path));
 }
 
 async function runOne(schedule: Schedule, options: SimOptions): Promise<number> {

@@ -18,11 +18,19 @@ Each seed runs twice, and both runs must be the same, event for event.
   --profile NAME   ${Object.keys(PROFILES).join(", ")} (default swarm)
   --jobs N         workers (default: one a core)
   --trace          print what happened, event by event (with --seed or --schedule)
-  --schedule FILE  run a schedule that was kept as JSON
+  --schedule FILE  run a schedule that was kept as JSON; the file must be inside the checkout
   --once           run each seed once
   --no-shrink      do not make a failing schedule smaller
   --mutants        in place of all that: deliberate bugs, each of which must be caught (tests/mutants/run.ts)
+
+An option that would do nothing beside another one is refused.
 `;
+
+/** Flags that ask for a single run, and those that would do nothing beside them. */
+const VOID_BESIDE = {
+  seed: ["seeds", "minutes", "first", "jobs"],
+  schedule: ["seed", "seeds", "minutes", "first", "profile", "jobs"],
+} as const;
 
 export interface SimOptions {
   /** With `minutes`: at most so many. */
@@ -73,6 +81,7 @@ export function parseOptions(args: readonly string[], cores: number): SimOptions
   if (!Object.hasOwn(PROFILES, profile)) {
     problems.push(`--profile must be one of ${Object.keys(PROFILES).join(", ")}, not ${profile}`);
   }
+  problems.push(...voidOptions(values, switches));
   const minutes = minutesOf(values.get("minutes"), problems);
   const seedsDefault = minutes === null ? SEEDS_DEFAULT : SEEDS_MAX;
   const options: SimOptions = {
@@ -89,6 +98,23 @@ export function parseOptions(args: readonly string[], cores: number): SimOptions
   };
   if (problems.length > 0) throw new UsageError(problems);
   return options;
+}
+
+/** Says of each option that it would do nothing. */
+function voidOptions(
+  values: ReadonlyMap<string, string>,
+  switches: ReadonlySet<string>,
+): string[] {
+  const problems = Object.entries(VOID_BESIDE).flatMap(([name, others]) =>
+    values.has(name)
+      ? others.filter((other) => values.has(other))
+        .map((other) => `--${other} does nothing beside --${name}`)
+      : []
+  );
+  if (switches.has("trace") && !values.has("seed") && !values.has("schedule")) {
+    problems.push("--trace needs --seed or --schedule: it is of one run");
+  }
+  return problems;
 }
 
 /** A part of a minute is one, too. */

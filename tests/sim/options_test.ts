@@ -18,6 +18,24 @@ const rows: readonly [args: string[], problems: string[]][] = [
     "--minutes must be above 0 and at most 10080, not long",
     "--jobs must be a whole number from 1 to 64, not 65",
   ]],
+  [["--trace"], ["--trace needs --seed or --schedule: it is of one run"]],
+  [["--trace", "--seeds", "5"], ["--trace needs --seed or --schedule: it is of one run"]],
+  [["--seed", "5", "--seeds", "3"], ["--seeds does nothing beside --seed"]],
+  [["--seed", "5", "--minutes", "1", "--first", "2", "--jobs", "1"], [
+    "--minutes does nothing beside --seed",
+    "--first does nothing beside --seed",
+    "--jobs does nothing beside --seed",
+  ]],
+  [["--schedule", "f", "--seeds", "5"], ["--seeds does nothing beside --schedule"]],
+  [["--schedule", "f", "--seed", "5"], ["--seed does nothing beside --schedule"]],
+  [["--schedule", "f", "--minutes", "1", "--first", "2"], [
+    "--minutes does nothing beside --schedule",
+    "--first does nothing beside --schedule",
+  ]],
+  [["--schedule", "f", "--profile", "swarm", "--jobs", "1"], [
+    "--profile does nothing beside --schedule",
+    "--jobs does nothing beside --schedule",
+  ]],
   [["7"], ["unexpected argument: 7"]],
   [["--sed", "7"], ["unknown flag: --sed"]],
 ];
@@ -26,3 +44,12 @@ for (const [args, problems] of rows) {
     assertEquals(assertThrows(() => parseOptions(args, 2), UsageError).problems, problems);
   });
 }
+
+Deno.test("sim: parseOptions() takes all that a run can use", () => {
+  const one = parseOptions(["--seed", "5", "--profile", "disk", "--trace", "--once"], 2);
+  assertEquals([one.seed, one.profile, one.trace, one.once], [5, "disk", true, true]);
+  const kept = parseOptions(["--schedule", "f", "--trace", "--no-shrink"], 2);
+  assertEquals([kept.schedule, kept.trace, kept.shrink], ["f", true, false]);
+  const many = parseOptions(["--seeds", "9", "--minutes", "1", "--first", "2", "--jobs", "3"], 2);
+  assertEquals([many.seeds, many.minutes, many.first, many.jobs], [9, 1, 2, 3]);
+});

@@ -279,12 +279,34 @@ export function outlivesMemory({ faults }: Schedule): boolean {
 /**
  * A schedule that was kept as JSON.
  *
- * @throws {TypeError} if it is none of this version.
+ * @throws {SyntaxError} if it is no JSON.
+ * @throws {TypeError} if it is none of this version, or lacks something without which it cannot run.
  */
 export function parseSchedule(text: string): Schedule {
   const found = JSON.parse(text) as Partial<Schedule> | null;
-  if (found?.version !== 1 || !Array.isArray(found.faults) || typeof found.seed !== "number") {
-    throw new TypeError("Cannot read schedule: it is none of version 1");
+  if (found?.version !== 1) throw new TypeError("it is none of version 1");
+  if (typeof found.profile !== "string") throw new TypeError("profile is no text");
+  for (const name of NUMBERS) demandNumber(found[name], name);
+  for (const name of Object.keys(NETWORK_PERFECT) as (keyof NetworkFaults)[]) {
+    demandNumber(found.network?.[name], `network.${name}`);
+  }
+  if (!Array.isArray(found.faults)) throw new TypeError("faults is no list");
+  for (const [i, fault] of (found.faults as readonly (Partial<Fault> | null)[]).entries()) {
+    const type = fault?.type;
+    if (type === undefined || !Object.hasOwn(CLASS_OF, type)) {
+      throw new TypeError(`faults[${i}] is of no known type: ${type}`);
+    }
+    demandNumber(fault?.atMs, `faults[${i}].atMs`);
   }
   return found as Schedule;
+}
+
+/** Fields of a schedule that are plain numbers. */
+const NUMBERS = [
+  ...["seed", "nodes", "spares", "runMs", "snapshotEntries", "tailEntries", "batch", "keys"],
+  ...["clients", "thinkMs", "valueBytes", "hashCheckMs", "commitMs", "commitTailMs"],
+] as (keyof Schedule)[];
+
+function demandNumber(value: unknown, name: string): void {
+  if (typeof value !== "number") throw new TypeError(`${name} is no number: ${value}`);
 }

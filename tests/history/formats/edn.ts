@@ -23,13 +23,13 @@ interface Line {
 /** Reads a history. @throws {HistoryUnreadable} */
 export function readEdn(text: string): History {
   const lines = linesOf(text).filter(({ fields }) => typeof fields.get(":process") === "number");
-  // Times are used only if all have one: the order of lines is a clock, too.
+  // Times are used only if all have one: the order of events is a clock, too.
   const isTimed = lines.every(({ fields }) => typeof fields.get(":time") === "number");
   const history = new JepsenHistory();
   for (const [i, line] of lines.entries()) {
     readLine(history, line, isTimed ? line.fields.get(":time") as number : i);
   }
-  return history.finish("edn", isTimed ? "ns" : "line");
+  return history.finish("edn", isTimed ? "ns" : "event");
 }
 
 function linesOf(text: string): Line[] {

@@ -12,7 +12,7 @@ export type Format = typeof FORMATS[number];
 /** A history from a file. */
 export interface History {
   readonly format: Format;
-  /** Of the times, for messages: `ms`, `ns`, or `line` where lines are all the time there is. */
+  /** Of the times, for messages: `ms`, `ns`; `line` (from 1) or `event` (from 0) where these are all the time there is. */
   readonly unit: string;
   readonly operations: readonly Operation[];
   /** By operation: the line of the file that it begins on, from 1. */

@@ -52,7 +52,10 @@ function parse(line: string, number: number): unknown {
   try {
     return JSON.parse(line);
   } catch (error) {
-    throw new HistoryUnreadable(number, `it is no JSON: ${(error as Error).message}`);
+    // The parser had one line only: where in it, it says last.
+    const why = (error as Error).message
+      .replace(/ at position \d+ \(line 1 column (\d+)\)/, " at column $1");
+    throw new HistoryUnreadable(number, `it is no JSON: ${why}`);
   }
 }
 
