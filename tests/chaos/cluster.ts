@@ -123,6 +123,7 @@ export class ChaosCluster implements AsyncDisposable {
       data: `${this.#options.directory}/${id}`,
       self: { id, peerHost: HOST, peerPort, url: `http://${HOST}:${port}` },
       peers: [],
+      isListed: false,
       joining: {
         urls: this.running.map(({ config }) => `http://${config.host}:${config.port}`),
         role: "voter",

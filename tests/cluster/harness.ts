@@ -246,6 +246,7 @@ export class ProcessCluster {
       data: `${this.directory}/${id}`,
       self: { id, peerHost: host, peerPort, url: `http://${host}:${port}` },
       peers: [],
+      isListed: false,
       joining: { urls: this.members.map((member) => member.url), role: "voter", replaces },
       peerHosts: [host],
     });
