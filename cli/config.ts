@@ -151,7 +151,7 @@ export function nodeFlags(config: NodeConfig): string[] {
     `--data=${config.data}`,
     `--host=${config.host}`,
   ];
-  if (joining === null && config.isListed) flags.push(`--peers=${formatPeers(config.peers)}`);
+  if (config.isListed) flags.push(`--peers=${formatPeers(config.peers)}`);
   else if (config.isAdvertised) {
     flags.push(
       `--advertise-url=${self.url}`,

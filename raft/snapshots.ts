@@ -45,10 +45,10 @@ export function snapshotMeta(core: Core, index: LogIndex, timeMs: number): Snaps
       `Cannot take a snapshot of ${index}: only entries up to ${core.commitIndex} are committed`,
     );
   }
-  const { configuration } = configurationAt(core, index);
-  if (configuration.voters.length === 0) {
+  if (!knowsMembersAt(core, index)) {
     throw new InvariantError(`Cannot take a snapshot of ${index}: its members are not known`);
   }
+  const { configuration } = configurationAt(core, index);
   return { index, term: core.log.term(index), timeMs, configuration };
 }
 

@@ -1,18 +1,12 @@
 /** Members that come and go, leadership that is handed over, on whole clusters in virtual time. */
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { AdminRefused, Draining, NoLeader, OutcomeUnknown } from "../../actors/outcomes.ts";
-import type { MemberRequest } from "../../actors/service.ts";
 import { nodeId } from "../../raft/types.ts";
-import { addressOf } from "./addresses.ts";
+import { memberRequest } from "./addresses.ts";
 import { CLUSTER_ID, increment, put, VirtualCluster } from "./virtual_cluster.ts";
 
 function others(cluster: VirtualCluster, id: string): string[] {
   return cluster.running.filter((other) => other !== id);
-}
-
-function request(id: string, changes: Partial<MemberRequest> = {}): MemberRequest {
-  const { url, peer } = addressOf(id);
-  return { id, url, peer, role: "voter", replaces: null, clusterId: null, ...changes };
 }
 
 /** The members as `id` sees them: `n1 n2+ n3-`, `+` for joining, `-` for leaving, `?` for a learner. */
@@ -24,7 +18,7 @@ function membersAt(cluster: VirtualCluster, id: string): string {
 
 async function add(cluster: VirtualCluster, at: string, id: string, changes = {}): Promise<void> {
   cluster.join(id);
-  await cluster.settle(cluster.service(at).addMember(request(id, changes)));
+  await cluster.settle(cluster.service(at).addMember(memberRequest(id, changes)));
 }
 
 async function allSee(cluster: VirtualCluster, members: string): Promise<void> {
@@ -74,7 +68,7 @@ Deno.test("members: a node joins empty, by any node, gets everything, and votes"
     cluster.join("n4");
     await cluster.eventually("it is up", () => cluster.service("n4").status().replicas.length > 0);
     assertEquals(cluster.service("n4").notReady(), "this node is not a member of the cluster yet");
-    const members = await cluster.settle(cluster.service(asked).addMember(request("n4")));
+    const members = await cluster.settle(cluster.service(asked).addMember(memberRequest("n4")));
     assert(members.some(({ id, url }) => id === "n4" && url === "http://n4"));
     await allSee(cluster, "n1 n2 n3 n4");
     await cluster.ready();
@@ -154,16 +148,16 @@ Deno.test("members: what cannot be done is refused with its reason, by any node,
       const service = cluster.service(at);
       const before = service.status().members;
       const reasonOf = (act: Promise<unknown>) => refusal(cluster, act);
-      assertEquals(await reasonOf(service.addMember(request("n2"))), "member-exists");
-      const taken = request("n9", { peer: "n2:1" });
+      assertEquals(await reasonOf(service.addMember(memberRequest("n2"))), "member-exists");
+      const taken = memberRequest("n9", { peer: "n2:1" });
       assertEquals(await reasonOf(service.addMember(taken)), "address-in-use");
-      const foreign = request("n9", { clusterId: "another" });
+      const foreign = memberRequest("n9", { clusterId: "another" });
       assertEquals(await reasonOf(service.addMember(foreign)), "wrong-cluster");
       assertEquals(await reasonOf(service.removeMember("n9")), "unknown-member");
       assertEquals(await reasonOf(service.transferLeadership("n9")), "unknown-member");
       assertEquals(service.status().members, before);
     }
-    const own = request("n9", { clusterId: CLUSTER_ID, role: "learner" });
+    const own = memberRequest("n9", { clusterId: CLUSTER_ID, role: "learner" });
     await cluster.settle(cluster.service(leader).addMember(own));
     const toLearner = cluster.service(leader).transferLeadership("n9");
     assertEquals(await refusal(cluster, toLearner), "not-a-voter");
@@ -176,7 +170,7 @@ Deno.test("members: what cannot be done is refused with its reason, by any node,
 Deno.test("members: of two changes at once one is refused as such", async () => {
   await VirtualCluster.run(3, 5, async (cluster) => {
     const leader = await cluster.leader();
-    const both = [request("n4"), request("n5")].map((member) =>
+    const both = [memberRequest("n4"), memberRequest("n5")].map((member) =>
       cluster.service(leader).addMember(member).then(() => "done", (error) => error.reason)
     );
     assertEquals((await cluster.settle(Promise.all(both))).toSorted(), [
@@ -192,7 +186,7 @@ Deno.test("members: a request outlives the leader that was to do it, and happens
       const leader = await cluster.leader();
       const [asked] = others(cluster, leader);
       cluster.join("n4");
-      const added = cluster.service(asked).addMember(request("n4"));
+      const added = cluster.service(asked).addMember(memberRequest("n4"));
       for (let steps = 0; steps < 2 * seed; steps++) {
         cluster.env.step();
         await Promise.resolve();
@@ -217,7 +211,7 @@ Deno.test("members: a leader that is cut off in the middle cannot tell, and says
   await VirtualCluster.run(3, 6, async (cluster) => {
     const leader = await cluster.leader();
     cluster.isolate(leader);
-    const lost = cluster.service(leader).addMember(request("n4"));
+    const lost = cluster.service(leader).addMember(memberRequest("n4"));
     await assertRejects(() => cluster.settle(lost), OutcomeUnknown);
     cluster.network.heal();
     await allSee(cluster, "n1 n2 n3");

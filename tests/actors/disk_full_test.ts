@@ -1,6 +1,6 @@
 /** Disks without room: what still passes, who leads, and how it ends. */
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
-import { addressOf } from "./addresses.ts";
+import { memberRequest } from "./addresses.ts";
 import { key, put, VirtualCluster, write } from "./virtual_cluster.ts";
 import { eventsOf, load, others, replicaOf, underSeeds, watchChunks } from "./snapshot_world.ts";
 import { AdminRefused, OutcomeUnknown, StorageExhausted } from "../../actors/outcomes.ts";
@@ -181,15 +181,7 @@ Deno.test("full disk: what a learner passes on costs a leader its place only if 
   await VirtualCluster.run(3, 6, async (cluster) => {
     const leader = await cluster.leader();
     cluster.join("n4");
-    const { url, peer } = addressOf("n4");
-    const learner = {
-      id: "n4",
-      url,
-      peer,
-      role: "learner",
-      replaces: null,
-      clusterId: null,
-    } as const;
+    const learner = memberRequest("n4", { role: "learner" });
     await cluster.settle(cluster.service(leader).addMember(learner));
     await load(cluster, leader, 20);
     await cluster.agreedHash();

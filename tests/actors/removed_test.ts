@@ -1,14 +1,9 @@
 /** What a node answers while it belongs to no cluster: after its removal, and before it is let in. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { NotServing } from "../../actors/outcomes.ts";
-import { LINEARIZABLE, type MemberRequest } from "../../actors/service.ts";
-import { addressOf } from "./addresses.ts";
+import { LINEARIZABLE } from "../../actors/service.ts";
+import { memberRequest } from "./addresses.ts";
 import { key, put, VirtualCluster } from "./virtual_cluster.ts";
-
-function request(id: string): MemberRequest {
-  const { url, peer } = addressOf(id);
-  return { id, url, peer, role: "voter", replaces: null, clusterId: null };
-}
 
 /** What needs the leader is refused at once at a node that was removed, and the rest goes on. */
 async function assertForsaken(cluster: VirtualCluster, id: string): Promise<void> {
@@ -20,7 +15,7 @@ async function assertForsaken(cluster: VirtualCluster, id: string): Promise<void
       () => service.write(put("key", "late")),
       () => service.read(query, LINEARIZABLE),
       () => service.read(query, { mode: "lease" }),
-      () => service.addMember(request("n9")),
+      () => service.addMember(memberRequest("n9")),
       () => service.removeMember("n1"),
       () => service.transferLeadership(null),
       () => service.backup(),
@@ -71,7 +66,7 @@ Deno.test("members: a write at a node that is yet to join waits for that", async
     cluster.join("n4");
     await cluster.eventually("it is up", () => cluster.service("n4").status().replicas.length > 0);
     const early = cluster.service("n4").write(put("key", "early"));
-    await cluster.settle(cluster.service("n1").addMember(request("n4")));
+    await cluster.settle(cluster.service("n1").addMember(memberRequest("n4")));
     assertEquals((await cluster.settle(early)).status, "applied");
   });
 });

@@ -1,6 +1,6 @@
 /** Snapshots that replicas take of themselves, and what they start from. */
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { addressOf } from "./addresses.ts";
+import { memberRequest } from "./addresses.ts";
 import { increment, put, VirtualCluster } from "./virtual_cluster.ts";
 import {
   chunksTaken,
@@ -255,16 +255,7 @@ Deno.test("snapshots: a node that joins takes none of a time from which it does 
     await load(cluster, "n1", 100);
     assertEquals(replicaOf(cluster, "n1").firstIndex, 1);
     cluster.join("n4");
-    const { url, peer } = addressOf("n4");
-    const request = {
-      id: "n4",
-      url,
-      peer,
-      role: "voter",
-      replaces: null,
-      clusterId: null,
-    } as const;
-    await cluster.settle(cluster.service("n1").addMember(request));
+    await cluster.settle(cluster.service("n1").addMember(memberRequest("n4")));
     await load(cluster, "n1", 100, "later");
     await cluster.agreedHash();
     assert(eventsOf(cluster, "n4", "snapshot-taken").length > 0);

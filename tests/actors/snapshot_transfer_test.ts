@@ -17,7 +17,7 @@ import { SNAPSHOT_WINDOW } from "../../actors/limits_replica.ts";
 import { OutcomeUnknown } from "../../actors/outcomes.ts";
 import { SESSION_TTL_MS } from "../../kv/limits.ts";
 import { nodeId } from "../../raft/types.ts";
-import { addressOf } from "./addresses.ts";
+import { memberRequest } from "./addresses.ts";
 
 /** No snapshot but those that transfers need: what is written at a follower is what it receives. */
 const ON_DEMAND = { snapshots: { entriesMax: 1_000_000, tailEntries: 5 } };
@@ -205,16 +205,7 @@ Deno.test("snapshot transfer: a node whose directory was wiped joins anew by one
     const { leader, behind } = await leaveBehind(cluster);
     await cluster.settle(cluster.service(leader).removeMember(behind));
     cluster.join(behind);
-    const { url, peer } = addressOf(behind);
-    const request = {
-      id: behind,
-      url,
-      peer,
-      role: "voter",
-      replaces: null,
-      clusterId: null,
-    } as const;
-    await cluster.settle(cluster.service(leader).addMember(request));
+    await cluster.settle(cluster.service(leader).addMember(memberRequest(behind)));
     await caughtUp(cluster, behind);
     assert(eventsOf(cluster, behind, "snapshot-installed").length >= 1);
   });

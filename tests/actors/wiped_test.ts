@@ -13,7 +13,7 @@ import {
 } from "../../actors/limits_replica.ts";
 import { LAST_RESORT_TIMEOUTS } from "../../raft/limits.ts";
 import { nodeId } from "../../raft/types.ts";
-import { addressOf } from "./addresses.ts";
+import { memberRequest } from "./addresses.ts";
 import { VirtualCluster } from "./virtual_cluster.ts";
 
 const OTHER_DATA = "knows this node with other data";
@@ -39,9 +39,7 @@ async function add(
   id: string,
   replaces: string | null = null,
 ) {
-  const { url, peer } = addressOf(id);
-  const request = { id, url, peer, role: "voter", replaces, clusterId: null } as const;
-  await cluster.settle(cluster.service(at).addMember(request));
+  await cluster.settle(cluster.service(at).addMember(memberRequest(id, { replaces })));
   await cluster.eventually(
     `${id} is a voter`,
     () =>

@@ -9,7 +9,7 @@
  */
 import { assert } from "@std/assert";
 import type { DiskImage } from "../../storage/memory_disk_parts.ts";
-import { addressOf } from "../actors/addresses.ts";
+import { memberRequest } from "../actors/addresses.ts";
 import type { VirtualCluster } from "../actors/virtual_cluster.ts";
 
 /** Commits that a lying disk loses: more than one batch, less than all. */
@@ -117,9 +117,7 @@ export async function mend(
     const at = await cluster.leader(sound);
     await cluster.settle(cluster.service(at).removeMember(id));
     cluster.join(id);
-    const { url, peer } = addressOf(id);
-    const request = { id, url, peer, role: "voter", replaces: null, clusterId: null } as const;
-    await cluster.settle(cluster.service(at).addMember(request));
+    await cluster.settle(cluster.service(at).addMember(memberRequest(id)));
     await cluster.eventually(
       `${id} is a voter`,
       () => cluster.service(at).status().members.find((it) => it.id === id)?.role === "voter",
